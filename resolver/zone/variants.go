@@ -1,0 +1,89 @@
+package zone
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/resolver/steer"
+)
+
+// Variants turns a decision for service s into the answers that Pack packs.
+// Pools must know every pool of the decision, and t gives the addresses of
+// those whose host name is flattened.
+func Variants(d steer.Decision, s config.Service, pools map[string]*config.Pool, t *health.Table) []Variant {
+	vs := make([]Variant, 0, len(d.Picks))
+	for _, pick := range d.Picks {
+		p := pools[pick.Pool]
+		v := Variant{Pool: pick.Pool, Weight: uint32(pick.Weight), TTL: seconds(d.TTL)}
+		if p.CNAME != "" && !s.Flatten {
+			v.Target = p.CNAME
+		} else {
+			v.Addrs = Addresses(p, t.Pools[p.Name])
+		}
+		if state := t.Pools[p.Name]; p.CNAME != "" && s.Flatten && state != nil && state.AddrTTL > 0 {
+			v.TTL = min(v.TTL, seconds(state.AddrTTL))
+		}
+		vs = append(vs, v)
+	}
+	if d.Union && len(vs) > 1 {
+		return []Variant{union(vs)}
+	}
+	return vs
+}
+
+// union merges the addresses of all variants into one, in order.
+func union(vs []Variant) Variant {
+	u := Variant{Pool: vs[0].Pool, Weight: 1, TTL: vs[0].TTL}
+	for _, v := range vs {
+		u.TTL = min(u.TTL, v.TTL)
+		for _, a := range v.Addrs {
+			if !slices.Contains(u.Addrs, a) {
+				u.Addrs = append(u.Addrs, a)
+			}
+		}
+	}
+	return u
+}
+
+// Addresses returns what pool p answers with: those of its addresses that are
+// up; where none is, those not known to be down; and where all are down, all
+// of them, for a pool is never left without an address. State is the pool's
+// present state, nil while there is none. The result is empty only for a host
+// name that never resolved.
+func Addresses(p *config.Pool, state *health.Pool) []netip.Addr {
+	if state == nil || len(state.Endpoints) == 0 {
+		return p.Addresses
+	}
+	var byState [3][]netip.Addr
+	all := make([]netip.Addr, 0, len(state.Endpoints))
+	for _, e := range state.Endpoints {
+		byState[e.State] = append(byState[e.State], e.Addr)
+		all = append(all, e.Addr)
+	}
+	for _, s := range []health.State{health.Up, health.Unknown} {
+		if len(byState[s]) > 0 {
+			return byState[s]
+		}
+	}
+	return all
+}
+
+// Bare says why pool p has nothing to answer with for a service that
+// flattens or not; "" when it has.
+func Bare(p *config.Pool, flatten bool, state *health.Pool) string {
+	if p.CNAME != "" && !flatten || len(Addresses(p, state)) > 0 {
+		return ""
+	}
+	if state != nil && state.Reason != "" {
+		return "has no addresses (" + state.Reason + ")"
+	}
+	return "has no addresses (" + p.CNAME + " has not resolved yet)"
+}
+
+// seconds returns d as a TTL: whole seconds, at least 1, at most a week.
+func seconds(d time.Duration) uint32 {
+	return uint32(min(max(d/time.Second, 1), 7*24*3600))
+}
