@@ -1,0 +1,169 @@
+package health
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// MergeEndpoint returns the opinion of the address addr over the verdicts of
+// its monitors, which must all agree that it is up.
+//
+//	verdicts           endpoint  since
+//	none               Up        -
+//	any Down           Down      the first of the Down ones
+//	else any Unknown   Unknown   -
+//	all Up             Up        the last of them
+//
+// Class is that of the failure that holds it down. Reason is the same, and of
+// an endpoint that is not Down, the failure that is held against it now.
+func MergeEndpoint(addr netip.Addr, vs []Verdict) Endpoint {
+	e := Endpoint{Addr: addr, State: Up}
+	for i := range vs {
+		v := &vs[i]
+		switch {
+		case v.State == Down && (e.State != Down || v.Since.Before(e.Since)):
+			e.State, e.Since, e.Class, e.Reason = Down, v.Since, v.Class, v.Reason
+		case e.State == Down:
+		case v.State == Unknown:
+			e.State, e.Since = Unknown, time.Time{}
+		case e.State == Up && v.Since.After(e.Since):
+			e.Since = v.Since
+		}
+		if e.State != Down && v.Against > 0 && e.Reason == "" {
+			e.Reason = v.Reason
+		}
+	}
+	return e
+}
+
+// MergeStates returns the state of a pool of which upIf of n endpoints must
+// be up; upIf 0 means all, and more than n is n.
+//
+//	Up               Up + Unknown     pool
+//	at least upIf    -                Up
+//	fewer            at least upIf    Unknown
+//	fewer            fewer            Down
+//	no endpoints     -                Unknown
+func MergeStates(states []State, upIf int) State {
+	n, up, unknown := len(states), 0, 0
+	for _, s := range states {
+		switch s {
+		case Up:
+			up++
+		case Unknown:
+			unknown++
+		}
+	}
+	k := need(upIf, n)
+	switch {
+	case n == 0:
+		return Unknown
+	case up >= k:
+		return Up
+	case up+unknown >= k:
+		return Unknown
+	}
+	return Down
+}
+
+// need returns how many of n endpoints must be up.
+func need(upIf, n int) int {
+	if upIf <= 0 || upIf > n {
+		return n
+	}
+	return upIf
+}
+
+// Settle sets State, Since, Class and Reason of p from its Endpoints and from
+// the verdict of its host name's look-up (nil for a pool of addresses), of
+// which upIf endpoints must be up. prev is the opinion before, nil at first.
+//
+//	look-up   endpoints               prev        p
+//	Down      -                       -           Down, provider-dns
+//	other     all Unknown, or none    settled     as prev: new addresses change nothing yet
+//	other     some Unknown            settled     MergeStates of those that are known
+//	other     -                       none,
+//	                                  Unknown     MergeStates of all
+//
+// Since is prev's while the state stays. A state without a predecessor, at a
+// cold start, is as old as its endpoints' verdicts make it.
+func (p *Pool) Settle(lookup *Verdict, upIf int, prev *Pool, now time.Time) {
+	settled := prev != nil && prev.State != Unknown
+	known := make([]Endpoint, 0, len(p.Endpoints))
+	for _, e := range p.Endpoints {
+		if !settled || e.State != Unknown {
+			known = append(known, e)
+		}
+	}
+	states := make([]State, len(known))
+	for i, e := range known {
+		states[i] = e.State
+	}
+	switch {
+	case lookup != nil && lookup.State == Down:
+		p.State, p.Class, p.Reason = Down, lookup.Class, lookup.Reason
+	case settled && len(known) == 0:
+		p.State, p.Class, p.Reason = prev.State, prev.Class, prev.Reason
+	default:
+		p.State = MergeStates(states, upIf)
+		p.Class, p.Reason = blame(p.State, known, need(upIf, len(known)))
+	}
+	switch {
+	case prev != nil && prev.State == p.State:
+		p.Since = prev.Since
+	case settled:
+		p.Since = now
+	default:
+		p.Since = since(p.State, lookup, known, need(upIf, len(known)), now)
+	}
+}
+
+// blame returns the class and reason of the first endpoint that keeps the
+// pool from being simply up. k endpoints must be up.
+func blame(s State, es []Endpoint, k int) (Class, string) {
+	up, bad := 0, -1
+	for i, e := range es {
+		if e.State == Up {
+			up++
+		}
+		if bad < 0 && e.Reason != "" && (s != Down || e.State == Down) {
+			bad = i
+		}
+	}
+	if bad < 0 {
+		return None, ""
+	}
+	reason := es[bad].Reason
+	if len(es) > 1 {
+		reason = fmt.Sprintf("%d of %d endpoints up, %d needed: %s: %s", up, len(es), k, es[bad].Addr, reason)
+	}
+	if s != Down {
+		return None, reason
+	}
+	return es[bad].Class, reason
+}
+
+// since returns when the state s was reached, judged by the endpoints alone:
+// when the one that decided it did. k endpoints must be up.
+func since(s State, lookup *Verdict, es []Endpoint, k int, now time.Time) time.Time {
+	if s == Down && lookup != nil && lookup.State == Down {
+		return lookup.Since
+	}
+	var at []time.Time
+	for _, e := range es {
+		if e.State == s && !e.Since.IsZero() {
+			at = append(at, e.Since)
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	decider := k - 1
+	if s == Down {
+		decider = len(es) - k
+	}
+	if s == Unknown || decider < 0 || decider >= len(at) {
+		return now
+	}
+	return at[decider]
+}
