@@ -1,0 +1,150 @@
+package resolver
+
+import (
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// An Answerer is what all workers of a server share: the snapshot in service
+// and the settings, each behind one atomic pointer. It has no goroutine and
+// no socket. Its methods may be called from any goroutine.
+type Answerer struct {
+	view     atomic.Pointer[view]
+	settings atomic.Pointer[settings]
+	spread   int // UDP workers an address, among which rates are divided
+	log      *slog.Logger
+
+	mu      sync.Mutex // guards all below; never held by a query that goes well
+	workers []*Worker
+	slots   slots
+	panics  map[string]bool // kinds of panic that were logged
+}
+
+// NewAnswerer returns an answerer without a snapshot, which answers SERVFAIL
+// until the first Swap. The rates of c are divided by spread, the number of
+// workers that one client's UDP queries may reach; log hears of panics only.
+func NewAnswerer(c config.DNS, spread int, log *slog.Logger) *Answerer {
+	a := &Answerer{
+		spread: spread,
+		log:    log,
+		slots:  slots{byName: map[SteeredCount]uint16{}},
+		panics: map[string]bool{},
+	}
+	a.view.Store(&view{})
+	a.SetDNS(c)
+	return a
+}
+
+// Swap takes s into service with one atomic store. Queries that are being
+// answered finish with the snapshot they began with. A nil s answers SERVFAIL.
+func (a *Answerer) Swap(s *zone.Snapshot) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.view.Store(a.slots.newView(s, a.view.Load()))
+}
+
+// SetDNS takes c into service. A change of Secret keeps the cookies of the
+// secret before it valid.
+func (a *Answerer) SetDNS(c config.DNS) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settings.Store(newSettings(c, a.spread, a.settings.Load()))
+}
+
+// Worker returns a new worker. Workers live as long as the answerer.
+func (a *Answerer) Worker() *Worker {
+	var seed [16]byte
+	crand.Read(seed[:]) // never fails
+	w := &Worker{a: a}
+	w.random.Seed(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.workers = append(a.workers, w)
+	return w
+}
+
+// A Worker answers queries, one at a time. It has its own buffers, random
+// numbers, rate limits and counters, so that workers share nothing that is
+// written.
+type Worker struct {
+	a      *Answerer
+	q      query
+	name   [maxName]byte
+	random rand.PCG
+	limit  limiter
+	n      counters
+}
+
+// Answer returns the reply to msg, one DNS message from the client at from,
+// or nothing where silence is the answer. The reply is written to the front
+// of dst, whose capacity must be at least 512 octets and bounds the reply;
+// 65,535 suffice for every one. Answer keeps neither slice and allocates
+// nothing. A panic while answering is logged once for each kind, counted, and
+// answered SERVFAIL.
+func (w *Worker) Answer(dst, msg []byte, from netip.AddrPort, now time.Time, tr Transport) (reply []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			reply = w.failed(dst, msg, r)
+		}
+	}()
+	w.n.queries[tr].Add(1)
+	w.q.reset()
+	f := w.q.parse(msg, w.name[:])
+	if f == unwanted || from.Port() == 0 || cap(dst) < minUDP {
+		w.n.silent.Add(1)
+		return nil
+	}
+	x := exchange{
+		w: w, q: &w.q, set: w.a.settings.Load(),
+		client: from.Addr().Unmap(), now: now, tr: tr,
+		msg: dst[:0], info: zone.Info{Zone: -1, Group: -1, Variant: -1},
+	}
+	x.begin(msg)
+	x.answer(f)
+	return x.finish()
+}
+
+// failed returns the SERVFAIL that ends a query which panicked with r.
+func (w *Worker) failed(dst, msg []byte, r any) []byte {
+	w.n.panics.Add(1)
+	w.a.logPanic(r)
+	if len(msg) < headerLen || cap(dst) < headerLen {
+		return nil
+	}
+	w.n.rcodes[rcodeServFail].Add(1)
+	flags := binary.BigEndian.Uint16(msg[2:])&(opcodeMask|flagRD) | flagQR | rcodeServFail
+	return appendHeader(dst[:0], msg, flags)
+}
+
+// maxPanics bounds the kinds of panic that are logged.
+const maxPanics = 64
+
+// logPanic logs r unless its like was logged before.
+func (a *Answerer) logPanic(r any) {
+	kind := fmt.Sprint(r)
+	a.mu.Lock()
+	known := a.panics[kind] || len(a.panics) >= maxPanics
+	if !known {
+		a.panics[kind] = true
+	}
+	a.mu.Unlock()
+	if !known {
+		a.log.Error("a query panicked and got SERVFAIL; please report this", "panic", kind, "stack", stack())
+	}
+}
+
+// appendHeader appends a header with msg's ID, these flags and no sections.
+func appendHeader(dst, msg []byte, flags uint16) []byte {
+	return append(dst, msg[0], msg[1], byte(flags>>8), byte(flags), 0, 0, 0, 0, 0, 0, 0, 0)
+}

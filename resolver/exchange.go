@@ -1,0 +1,193 @@
+package resolver
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// An exchange is one query on its way to a reply. It lives on the stack of
+// Worker.Answer.
+type exchange struct {
+	w      *Worker
+	q      *query
+	set    *settings
+	client netip.Addr // of the resolver that asks
+	now    time.Time
+	tr     Transport
+
+	msg    []byte // the reply so far
+	size   int    // the largest it may be
+	info   zone.Info
+	ede    uint16
+	cookie [serverCookieLen]byte
+	baked  bool // cookie goes into the reply
+	known  bool // the client sent a cookie that we made
+}
+
+// begin writes the header and the question, exactly as asked (0x20 case is
+// kept), and settles the reply's size and cookie. Of the header only ID,
+// opcode and, for QUERY, RD come back; AD and CD do not (RFC 4035 §3.1.6).
+func (x *exchange) begin(msg []byte) {
+	flags := x.q.flags&opcodeMask | flagQR
+	if flags&opcodeMask == 0 {
+		flags |= x.q.flags & flagRD
+	}
+	x.msg = appendHeader(x.msg, msg, flags)
+	if x.q.question > headerLen {
+		x.msg = append(x.msg, msg[headerLen:x.q.question]...)
+		x.msg[5] = 1
+	}
+	x.size = maxTCP
+	if x.tr == UDP {
+		x.size = min(max(int(x.q.edns.size), minUDP), x.set.udpSize)
+	}
+	x.size = min(x.size, cap(x.msg))
+	if x.q.edns.cookie && x.set.cookies {
+		x.cookie, x.known = x.set.checkCookie(&x.q.edns, x.client, x.now)
+		x.baked = true
+	}
+}
+
+// answer appends the reply's sections and sets its rcode. The first line that
+// holds decides:
+//
+//	fault                    the fault's rcode; NOERROR for a lone cookie
+//	TSIG                     NOTAUTH with BADKEY: we hold no keys
+//	class CH                 see chaos
+//	class other than IN      REFUSED
+//	OPT, TSIG, type 0        FORMERR: they are never asked for
+//	NXNAME                   FORMERR (RFC 9824 §3.5)
+//	AXFR, IXFR               REFUSED
+//	TKEY, MAILA, MAILB       NOTIMP
+//	no snapshot yet          SERVFAIL
+//	anything else            as the snapshot says
+func (x *exchange) answer(f fault) {
+	switch {
+	case f == unknownOp:
+		x.fail(rcodeNotImp, edeNotSupported)
+	case f == malformed || f == cookieOnly && !x.set.cookies:
+		x.w.n.malformed.Add(1)
+		x.fail(rcodeFormErr, edeNone)
+	case f == badVersion:
+		x.fail(rcodeBadVers, edeNone)
+	case f == cookieOnly:
+	case x.q.tsig.present:
+		x.fail(rcodeNotAuth, edeNone)
+	case x.q.qclass == classCH:
+		x.chaos()
+	case x.q.qclass != classIN:
+		x.fail(rcodeRefused, edeNotSupported)
+	default:
+		x.lookUp()
+	}
+}
+
+// lookUp answers a sound question of class IN.
+func (x *exchange) lookUp() {
+	switch x.q.qtype {
+	case 0, typeOPT, typeTSIG:
+		x.fail(rcodeFormErr, edeNone)
+		return
+	case typeNXNAME:
+		x.fail(rcodeFormErr, edeInvalidQueryType)
+		return
+	case typeAXFR, typeIXFR:
+		x.fail(rcodeRefused, edeProhibited)
+		return
+	case typeTKEY, typeMAILA, typeMAILB:
+		x.fail(rcodeNotImp, edeNotSupported)
+		return
+	}
+	v := x.w.a.view.Load()
+	if v.snapshot == nil {
+		x.fail(rcodeServFail, edeNotReady)
+		return
+	}
+	x.w.n.types[bucketOf(x.q.qtype)].Add(1)
+	q := zone.Question{
+		Name:   x.q.name,
+		Type:   x.q.qtype,
+		Client: x.q.edns.subnet.client(x.client),
+		Draw:   x.w.random.Uint64(),
+	}
+	x.msg, x.info = v.snapshot.Append(x.msg, q, x.size-x.q.edns.room(x.set, x.tr))
+	if x.info.Refused {
+		x.ede = edeNotAuthoritative
+	}
+	if g := x.info.Group; g >= 0 {
+		x.w.n.steered[v.groups[g][x.info.Variant]].Add(1)
+	}
+}
+
+// fail sets the rcode of a reply without records.
+func (x *exchange) fail(rcode, ede uint16) {
+	x.info.Rcode, x.ede = rcode, ede
+	x.msg[3] = x.msg[3]&^rcodeMask | byte(rcode&rcodeMask)
+}
+
+// finish passes the reply through rate limiting and appends what follows the
+// records: OPT, where the query had it, and TSIG.
+func (x *exchange) finish() []byte {
+	switch x.pass() {
+	case drop:
+		x.w.n.limited.Add(1)
+		return nil
+	case truncate:
+		x.w.n.limited.Add(1)
+		x.w.n.slipped.Add(1)
+		x.empty()
+	}
+	if x.msg[2]&(flagTC>>8) != 0 {
+		x.w.n.truncated.Add(1)
+	}
+	if x.q.edns.present {
+		t := trailer{rcode: x.info.Rcode, scope: x.info.Scope, ede: x.ede}
+		if x.baked {
+			t.cookie = &x.cookie
+		}
+		x.msg = x.q.edns.appendTo(x.msg, t, x.set, x.tr)
+	}
+	if x.info.Rcode == rcodeNotAuth {
+		x.msg = x.q.tsig.appendError(x.msg)
+	}
+	if r := int(x.info.Rcode); r < len(x.w.n.rcodes) {
+		x.w.n.rcodes[r].Add(1)
+	}
+	return x.msg
+}
+
+// pass asks the rate limiter. TCP and a cookie of ours prove the client's
+// address, so that nobody else is hit by its answers.
+func (x *exchange) pass() pass {
+	if x.tr == TCP || x.known || !x.set.limit.applies(x.client) {
+		return send
+	}
+	return x.w.limit.take(&x.set.limit, x.client, x.likeness(), x.now)
+}
+
+// likeness says which responses this one is alike to.
+func (x *exchange) likeness() likeness {
+	switch {
+	case x.info.Rcode == rcodeSuccess && binary.BigEndian.Uint16(x.msg[6:]) > 0:
+		return likeness{kind: likeName, which: uint32(x.q.qtype), name: x.q.name}
+	case x.info.Zone >= 0:
+		return likeness{kind: likeZone, which: uint32(x.info.Zone)}
+	}
+	return likeness{kind: likeRcode, which: uint32(x.info.Rcode)}
+}
+
+// empty takes all records out of the reply again and sets TC.
+func (x *exchange) empty() {
+	x.msg = x.msg[:x.q.question]
+	x.msg[2] = x.msg[2]&^(flagAA>>8) | flagTC>>8
+	x.msg[3] &^= rcodeMask
+	clear(x.msg[6:headerLen])
+	x.info.Rcode, x.ede = rcodeSuccess, edeNone
+}
+
+// stack returns the trace of a panic for the log.
+func stack() string { return string(debug.Stack()) }

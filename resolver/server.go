@@ -1,0 +1,142 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// A Server answers DNS over UDP and TCP on a fixed set of addresses. Make one
+// with Listen, give it a snapshot with Swap, then call Serve. All methods may
+// be called from any goroutine.
+//
+// A change of config.DNS takes effect at once, by SetDNS; it costs no socket
+// and no connection. Only the listen addresses (config.Listen.DNS) and the
+// number of workers, which follows GOMAXPROCS, are fixed until the process
+// starts anew.
+type Server struct {
+	answerer *Answerer
+	udp      []*udpSocket
+	tcp      *tcpServer
+	addrs    []netip.AddrPort
+}
+
+const (
+	stopGrace    = 2 * time.Second // for replies under way when Serve ends
+	portAttempts = 20              // to find a port free for both UDP and TCP
+)
+
+// Listen opens every UDP and TCP socket, so that privileges can be dropped
+// afterwards, and answers nothing yet. For port 0 it finds a port that is free
+// for both. Either all sockets are open or an error names the one that is not.
+func Listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger) (*Server, error) {
+	if len(addrs) == 0 {
+		return nil, errors.New("no address to listen on")
+	}
+	n := 1
+	if reusePort {
+		n = runtime.GOMAXPROCS(0)
+	}
+	a := NewAnswerer(c, n, log)
+	s := &Server{answerer: a, tcp: newTCPServer(a)}
+	for _, addr := range addrs {
+		if err := s.listen(addr, n); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// listen opens the TCP socket of addr and n UDP sockets on the same port.
+func (s *Server) listen(addr netip.AddrPort, n int) error {
+	var err error
+	for range portAttempts {
+		var l *net.TCPListener
+		if l, err = listenTCP(addr); err != nil {
+			return explain("tcp", addr, err)
+		}
+		bound := netip.AddrPortFrom(addr.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
+		var socks []*udpSocket
+		if socks, err = listenUDP(bound, n, s.answerer); err == nil {
+			s.tcp.listeners = append(s.tcp.listeners, l)
+			s.udp = append(s.udp, socks...)
+			s.addrs = append(s.addrs, bound)
+			return nil
+		}
+		l.Close()
+		if addr.Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return explain("udp", addr, err)
+}
+
+// explain says what to do about a socket that did not open.
+func explain(network string, addr netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("listen on %s/%s: %w; ports below 1024 need root or CAP_NET_BIND_SERVICE", addr, network, err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s/%s: %w; is another DNS server running?", addr, network, err)
+	}
+	return fmt.Errorf("listen on %s/%s: %w", addr, network, err)
+}
+
+// Addrs returns the addresses in the order given to Listen, with the ports
+// that were found for port 0.
+func (s *Server) Addrs() []netip.AddrPort { return slices.Clone(s.addrs) }
+
+// Swap takes a snapshot into service with one atomic store. Until the first,
+// every question gets SERVFAIL with extended error 14, Not Ready.
+func (s *Server) Swap(z *zone.Snapshot) { s.answerer.Swap(z) }
+
+// SetDNS takes new settings into service; queries under way finish with the
+// old ones, and open connections keep their present idle deadline.
+func (s *Server) SetDNS(c config.DNS) { s.answerer.SetDNS(c) }
+
+// Stats sums the counters of all workers and connections.
+func (s *Server) Stats() Stats {
+	st := s.answerer.Stats()
+	s.tcp.addTo(&st)
+	return st
+}
+
+// Serve answers until ctx ends, then closes every socket; replies under way
+// get two seconds. It returns nil then, and may be called once.
+func (s *Server) Serve(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, u := range s.udp {
+		running.Go(u.serve)
+	}
+	for _, l := range s.tcp.listeners {
+		running.Go(func() { s.tcp.accept(l) })
+	}
+	<-ctx.Done()
+	s.close()
+	running.Wait()
+	s.tcp.wait(stopGrace)
+	return nil
+}
+
+// Close closes every socket of a server that is not going to Serve.
+func (s *Server) Close() { s.close() }
+
+func (s *Server) close() {
+	for _, u := range s.udp {
+		u.conn.Close()
+	}
+	s.tcp.stop()
+}
