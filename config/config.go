@@ -52,12 +52,13 @@ type Listen struct {
 
 // DNS tunes the server itself. The defaults suit a public authority.
 type DNS struct {
-	NSID      string // RFC 5001; default: the node's name; "" sends none
-	UDPSize   int    // largest UDP answer in octets, 512–4096; default 1232
-	Cookies   bool   // RFC 7873 and 9018; default true
-	Secret    []byte // 16 octets that key the cookies; from cookie_secret_file, else random at each start
-	TCP       TCP
-	RateLimit RateLimit
+	NSID       string // RFC 5001; default: the node's name; "" sends none
+	UDPSize    int    // largest UDP answer in octets, 512–4096; default 1232
+	Cookies    bool   // RFC 7873 and 9018; default true
+	Secret     []byte // 16 octets that key the cookies; Load reads them from SecretFile; empty: random at each start
+	SecretFile string // absolute; 16 octets, or 32 hexadecimal digits; "" when there is none
+	TCP        TCP
+	RateLimit  RateLimit
 }
 
 // TCP bounds what TCP clients may hold (RFC 7766 §6).

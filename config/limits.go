@@ -1,0 +1,67 @@
+package config
+
+import "time"
+
+// The limits of one configuration. What goes past one is answered with a
+// [Problem] that names the limit, never with a crash and never by leaving
+// something out: the old configuration serves on.
+//
+//	what                                    limit
+//	the file                                16 MiB, looked at before it is read
+//	YAML values that need the slow parser   2,000,000 (services written a line each do not count)
+//	values after aliases are followed       16,777,216
+//	nesting of merge keys                   8
+//	monitors                                10,000
+//	pools                                   10,000
+//	addresses of a pool                     64
+//	monitors of a pool                      16
+//	zones                                   100,000
+//	name servers of a zone                  16
+//	services, over all zones                1,000,000
+//	pools of a service                      64
+//	other lists (status, headers, …)        64
+//	one value                               4,096 octets
+//	records of a zone                       max_records, 2,000,000 unless set; at most 20,000,000
+//	problems reported                       1,000; a last one says how many more there are
+const (
+	MaxFile         = 16 << 20
+	MaxMonitors     = 10_000
+	MaxPools        = 10_000
+	MaxAddresses    = 64
+	MaxPoolMonitors = 16
+	MaxZones        = 100_000
+	MaxNS           = 16
+	MaxServices     = 1_000_000
+	MaxChoices      = 64
+	MaxList         = 64
+	MaxValue        = 4096
+	MaxRecords      = 20_000_000
+	MaxWeight       = 1_000_000
+	MaxProblems     = 1000
+
+	maxSlow   = 2_000_000 // YAML values handed to the YAML parser: about 200 octets of memory each
+	maxVisits = 16 << 20  // values looked at while aliases are followed
+	maxMerge  = 8         // merge keys inside merge keys
+)
+
+// What a monitor has unless it says otherwise.
+const (
+	defaultInterval    = 5 * time.Second
+	defaultTimeout     = 3 * time.Second
+	defaultRecheck     = 100 * time.Millisecond
+	defaultFall        = 3
+	defaultRise        = 5
+	defaultWindow      = 10
+	defaultWindowFall  = 0.5
+	defaultHoldDown    = 5 * time.Minute
+	defaultHoldDownMax = time.Hour
+	defaultCertWarn    = 14 * day
+)
+
+// What a service and a zone have unless they say otherwise.
+const (
+	defaultTTL        = 30 * time.Second
+	defaultMaxRecords = 2_000_000
+)
+
+const day = 24 * time.Hour

@@ -1,0 +1,173 @@
+package config
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Load reads the file path and what it refers to by itself: the cookie
+// secret. Zone files are read by package zone.
+//
+// The error is [Problems] when the text is at fault, with every problem there
+// is; otherwise it wraps the error of the read. A file larger than [MaxFile]
+// is refused before it is read.
+func Load(path string, o Overrides) (*Config, error) {
+	text, err := readLimited(path)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := Parse(text, path, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.readSecret(path); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if len(text) > MaxFile {
+		return nil, Problems{tooLarge(path)}
+	}
+	return text, nil
+}
+
+func tooLarge(path string) Problem {
+	return Problem{File: path, What: "the file is larger than 16 MiB", Mend: "split what it serves over several nodes, or move static names to zone files"}
+}
+
+// readSecret reads the 16 octets that key the cookies: as they are, or as 32
+// hexadecimal digits.
+func (c *Config) readSecret(path string) error {
+	if c.DNS.SecretFile == "" {
+		return nil
+	}
+	p := Problem{File: path, Key: "dns.cookie_secret_file", Mend: "write 16 random octets to it, or 32 hexadecimal digits: openssl rand -hex 16"}
+	f, err := os.Open(c.DNS.SecretFile)
+	if err != nil {
+		p.What = err.Error()
+		return Problems{p}
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		p.What = err.Error()
+		return Problems{p}
+	}
+	if len(text) == 16 {
+		c.DNS.Secret = text
+		return nil
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(secret) != 16 {
+		p.What = fmt.Sprintf("%s holds no secret", c.DNS.SecretFile)
+		return Problems{p}
+	}
+	c.DNS.Secret = secret
+	return nil
+}
+
+// Parse turns text, the content of the file path, into a Config. It opens no
+// file: relative paths are only joined to the folder of path. The error is
+// [Problems], every one of them in file order, those of the environment and
+// of flags first.
+func Parse(text []byte, path string, o Overrides) (*Config, error) {
+	if len(text) > MaxFile {
+		return nil, Problems{tooLarge(path)}
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of the configuration: %w", err)
+	}
+	r := newReader(path)
+	cfg := &Config{Path: full}
+	if err := r.parse(cfg, text, o, filepath.Dir(full)); err != nil {
+		return nil, err
+	}
+	if ps := r.sorted(); len(ps) > 0 {
+		return nil, ps
+	}
+	return cfg, nil
+}
+
+func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error {
+	doc, err := parseYAML(text)
+	if err != nil {
+		r.syntax(err)
+		return nil
+	}
+	file, lists := r.sections(doc)
+	raw, err := r.settings(file, o)
+	if err != nil {
+		return err
+	}
+	r.typed(cfg, &raw, o, dir)
+	var monitors, pools map[string]place
+	cfg.Monitors, monitors = r.monitors(lists.Monitors, dir)
+	cfg.Pools, pools = r.pools(lists.Pools, monitors)
+	r.zones(cfg, lists.Zones, pools, dir)
+	r.circular(cfg, lists.Pools)
+	if r.visits > maxVisits {
+		r.problem(path{index: -1}, scalar{}, fmt.Sprintf("with aliases followed there are more than %d values", maxVisits), "use fewer aliases")
+	}
+	return nil
+}
+
+// sections parts the file into its single keys, for viper, and its lists.
+func (r *reader) sections(doc *yaml.Node) (map[string]any, rawLists) {
+	file, lists := map[string]any{}, rawLists{}
+	if doc == nil {
+		return file, lists
+	}
+	singles, long := reflect.TypeFor[rawSettings](), reflect.ValueOf(&lists).Elem()
+	names := append(slices.Clone(r.shape(singles).names), r.shape(long.Type()).names...)
+	root := path{index: -1}
+	if doc = follow(doc); doc.Kind != yaml.MappingNode {
+		r.problem(root, at(lineOf(doc)), "the file must be a mapping, not "+kindOf(doc), known(names))
+		return file, lists
+	}
+	r.entries(root, doc, names, func(i int, n *yaml.Node) {
+		if single := singles.NumField(); i >= single {
+			r.fill(top(names[i]), n, long.Field(i-single))
+		} else if v := r.tree(top(names[i]), n, singles.Field(i).Type); v != nil {
+			file[names[i]] = v
+		}
+	})
+	return file, lists
+}
+
+// sorted returns the problems in file order.
+func (r *reader) sorted() Problems {
+	slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
+	if r.more > 0 {
+		r.problems = append(r.problems, Problem{File: r.file, What: fmt.Sprintf("%d further problems are not shown", r.more), Mend: "mend those above first"})
+	}
+	return r.problems
+}
+
+// IsProblems reports whether err says what is wrong with a configuration,
+// rather than that it could not be read, and returns the problems.
+func IsProblems(err error) (Problems, bool) {
+	var ps Problems
+	ok := errors.As(err, &ps)
+	return ps, ok
+}

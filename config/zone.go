@@ -1,0 +1,239 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// deferred is a list that is read item by item, because it may be long.
+type deferred struct {
+	node *yaml.Node
+}
+
+// zones makes the zones and their services.
+func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir string) {
+	seen := make(map[string]place, len(list))
+	cfg.Zones = make([]Zone, 0, len(list))
+	for i := range list {
+		p, raw := top("zones").item(i), &list[i]
+		z := r.zone(p, raw, cfg.Node.Name, dir)
+		r.named(p, raw.Name, seen, z.Name, len(cfg.Zones))
+		cfg.Zones = append(cfg.Zones, z)
+	}
+	w := &services{reader: r, zones: seen, pools: cfg.Pools, places: pools, shared: make(map[string][]Choice)}
+	for i := range list {
+		z := &cfg.Zones[i]
+		if z.Name != "" {
+			w.zone(top("zones").item(i).sub("services"), z, list[i].Services.node)
+		}
+		if z.File == "" && len(z.Services) == 0 && list[i].Services.node == nil {
+			r.problem(top("zones").item(i), at(list[i].Line), "the zone has nothing to answer with", "write file: MASTER FILE, services:, or both")
+		}
+	}
+}
+
+func (r *reader) zone(p path, raw *rawZone, node, dir string) Zone {
+	z := Zone{
+		Name: r.name(p.sub("name"), raw.Name),
+		File: r.filePath(p.sub("file"), raw.File, dir),
+		Max:  r.count(p.sub("max_records"), raw.Max, defaultMaxRecords, 1, MaxRecords),
+	}
+	if !raw.Name.set() {
+		r.problem(p, at(raw.Line), "the zone has no name", "write name: example.com")
+	}
+	if strings.HasPrefix(z.Name, "*.") {
+		r.problem(p.sub("name"), raw.Name, "a zone cannot be a wildcard", `name the zone without *, and a service "*"`)
+	}
+	if raw.File.set() && raw.File.text == "" {
+		r.problem(p.sub("file"), raw.File, "the file has no name", "write one, or leave the key out")
+	}
+	for i, s := range raw.NS {
+		if name := r.hostName(p.sub("ns").item(i), s); name != "" {
+			z.NS = append(z.NS, name)
+		}
+	}
+	switch {
+	case z.File != "" && len(raw.NS) > 0:
+		r.problem(p.sub("ns"), raw.NS[0], "the NS records of a zone with a file are those of the file", "remove one of the two keys")
+	case z.File == "" && raw.NS == nil:
+		name, err := parseName(node, ".")
+		if err != nil {
+			r.problem(p, at(raw.Line), fmt.Sprintf("the node's name, %q, cannot be a name server: %v", clip(node), err), "write ns: [ns1.example.net], or node.name")
+			break
+		}
+		z.NS = []string{name}
+	case z.File == "" && len(raw.NS) == 0:
+		r.problem(p.sub("ns"), at(raw.Line), "a zone needs a name server", "name at least one")
+	}
+	return z
+}
+
+// services makes the services of all zones, one after the other.
+type services struct {
+	*reader
+	zones  map[string]place
+	pools  []Pool
+	places map[string]place
+	shared map[string][]Choice // equal lists of pools are one list
+	key    []byte              // of shared, in the making
+	total  int
+}
+
+func (w *services) zone(p path, z *Zone, n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		w.problem(p, at(lineOf(n)), "the key has no value", "write services as - {name: www, pools: [POOL]}, or leave the key out")
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		w.problem(p, at(lineOf(n)), "this must be a list, not "+kindOf(n), "write its items as - {name: www, pools: [POOL]}")
+		return
+	}
+	if w.total += len(n.Content); w.total > MaxServices {
+		w.problem(p, at(lineOf(n)), fmt.Sprintf("%d services up to here are too many", w.total), fmt.Sprintf("at most %d are allowed", MaxServices))
+		return
+	}
+	z.Services = make([]Service, 0, len(n.Content))
+	seen := make(map[string]place, len(n.Content))
+	for i, it := range n.Content {
+		var raw rawService
+		q := p.item(i)
+		w.fill(q, it, reflect.ValueOf(&raw).Elem())
+		s := w.service(q, &raw, z)
+		w.named(q, raw.Name, seen, s.Name, i)
+		z.Services = append(z.Services, s)
+	}
+}
+
+func (w *services) service(p path, raw *rawService, z *Zone) Service {
+	s := Service{
+		Name:   w.owner(p, raw, z),
+		Policy: Preset(w.word(p.sub("policy"), raw.Policy, string(Failover), string(Weighted), string(All))),
+		TTL:    w.ttl(p.sub("ttl"), raw.TTL, defaultTTL, day),
+	}
+	s.TTLMin = w.ttl(p.sub("ttl_min"), raw.TTLMin, max(time.Second, (s.TTL/2).Truncate(time.Second)), s.TTL)
+	apex := s.Name != "" && s.Name == z.Name
+	s.Flatten = w.yes(p.sub("flatten"), raw.Flatten, apex) || apex
+	s.Pools = w.choices(p, raw, s.Policy)
+	w.flattening(p, raw, &s, apex)
+	return s
+}
+
+// ttl reads a TTL: whole seconds, from 1s to most (RFC 2181 §8 allows more,
+// no steered answer should).
+func (w *services) ttl(p path, s scalar, def, most time.Duration) time.Duration {
+	d := w.span(p, s, def, time.Second, most)
+	if d%time.Second != 0 {
+		w.problem(p, s, clip(s.text)+" is not a whole number of seconds", "write "+formatSpan((d+time.Second-1).Truncate(time.Second)))
+		return def
+	}
+	return d
+}
+
+// owner reads the name of a service, which must lie in z and in no deeper
+// zone.
+func (w *services) owner(p path, raw *rawService, z *Zone) string {
+	if !raw.Name.set() {
+		w.problem(p, at(raw.Line), "the service has no name", `write name: www, or "@" for the zone itself`)
+		return ""
+	}
+	name, err := parseName(raw.Name.text, z.Name)
+	p = p.sub("name")
+	if err != nil {
+		w.problem(p, raw.Name, fmt.Sprintf("%q is not a DNS name: %v", clip(raw.Name.text), err), "")
+		return ""
+	}
+	if !within(name, z.Name) {
+		w.problem(p, raw.Name, fmt.Sprintf("%s is not in the zone %s", clip(name), z.Name), "move the service to its own zone, or leave out the final dot")
+		return ""
+	}
+	if doubled(name, z.Name) && !strings.HasSuffix(raw.Name.text, ".") {
+		w.problem(p, raw.Name, fmt.Sprintf("%q means %s", clip(raw.Name.text), clip(name)), fmt.Sprintf("write %q in full with its final dot, or without %s", clip(raw.Name.text)+".", z.Name))
+		return ""
+	}
+	for up := name; up != z.Name; up = parent(up) {
+		if other, ok := w.zones[up]; ok {
+			w.problem(p, raw.Name, fmt.Sprintf("%s belongs to the zone %s of line %d", clip(name), up, other.line), "move the service there")
+			return ""
+		}
+	}
+	return name
+}
+
+// doubled reports whether name ends in zone twice, as www.example.com.example.com
+// does: the final dot was forgotten.
+func doubled(name, zone string) bool {
+	return zone != "." && strings.HasSuffix(name, "."+zone) && within(strings.TrimSuffix(name, zone), zone)
+}
+
+// choices reads the pools of a service.
+func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
+	p = p.sub("pools")
+	if len(raw.Pools) == 0 {
+		w.problem(p, at(raw.Line), "the service has no pools", "write pools: [POOL, …], the preferred one first")
+		return nil
+	}
+	w.key = w.key[:0]
+	out, sum := make([]Choice, 0, len(raw.Pools)), 0
+	for i, c := range raw.Pools {
+		q := p.item(i)
+		if !c.Pool.set() {
+			w.problem(q, at(c.Line), "the item names no pool", "write POOL, or {pool: POOL, weight: 10}")
+			continue
+		}
+		for _, other := range out {
+			if other.Pool == c.Pool.text {
+				w.problem(q, c.Pool, fmt.Sprintf("pool %q stands here twice", clip(c.Pool.text)), "keep one of them")
+			}
+		}
+		w.refers(q, c.Pool, "pool", w.places)
+		weight := w.count(q.sub("weight"), c.Weight, 1, 0, MaxWeight)
+		if c.Weight.set() && policy != Weighted {
+			w.problem(q.sub("weight"), c.Weight, fmt.Sprintf("a weight has no effect under the policy %s", policy), "remove it, or write policy: weighted")
+		}
+		sum += weight
+		out = append(out, Choice{Pool: c.Pool.text, Weight: weight})
+		w.key = fmt.Appendf(w.key, "%s\x00%d\x00", c.Pool.text, weight)
+	}
+	if sum == 0 && policy == Weighted && len(out) > 0 {
+		w.problem(p, raw.Pools[0].Pool, "every weight is 0", "give at least one pool a weight above 0")
+	}
+	if same, ok := w.shared[string(w.key)]; ok {
+		return same
+	}
+	w.shared[string(w.key)] = out
+	return out
+}
+
+// flattening checks that no answer would need a CNAME where none may stand.
+//
+//	apex   flatten:   policy   host-name pool
+//	yes    false      any      refused: a CNAME beside SOA and NS (RFC 1034 §3.6.2)
+//	yes    else       any      flattened
+//	no     true       any      flattened
+//	no     else       all      refused: two CNAMEs of one owner (RFC 2181 §10.1)
+//	no     else       others   a CNAME
+func (w *services) flattening(p path, raw *rawService, s *Service, apex bool) {
+	refused := apex && raw.Flatten.text == "false" || s.Policy == All && !s.Flatten
+	if !refused {
+		return
+	}
+	for _, c := range s.Pools {
+		pool, ok := w.places[c.Pool]
+		if !ok || w.pools[pool.i].CNAME == "" {
+			continue
+		}
+		if apex {
+			w.problem(p.sub("flatten"), raw.Flatten, fmt.Sprintf("a CNAME at an apex without flattening: pool %q has a host name, and a CNAME may not stand beside SOA and NS (RFC 1034 §3.6.2)", c.Pool), "remove flatten: an apex is always flattened")
+		} else {
+			w.problem(p, at(raw.Line), fmt.Sprintf("policy all would give one name several CNAMEs: pool %q has a host name (RFC 2181 §10.1)", c.Pool), "write flatten: true, or another policy")
+		}
+		return
+	}
+}
