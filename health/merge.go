@@ -76,39 +76,49 @@ func need(upIf, n int) int {
 	return upIf
 }
 
-// Settle sets State, Since, Class and Reason of p from its Endpoints and from
-// the verdict of its host name's look-up (nil for a pool of addresses), of
-// which upIf endpoints must be up. prev is the opinion before, nil at first.
+// A PoolRule says when a pool is up.
+type PoolRule struct {
+	Monitored bool     // false: nothing is asked, and the pool is always up
+	UpIf      int      // endpoints that must be up; 0 means all
+	Lookup    *Verdict // of the pool's host name; nil for a pool of addresses
+}
+
+// Settle sets State, Since, Class and Reason of p from its Endpoints, under
+// rule. prev is the opinion before, nil at first.
 //
-//	look-up   endpoints               prev        p
-//	Down      -                       -           Down, provider-dns
-//	other     all Unknown, or none    settled     as prev: new addresses change nothing yet
-//	other     some Unknown            settled     MergeStates of those that are known
-//	other     -                       none,
-//	                                  Unknown     MergeStates of all
+//	monitored  look-up   endpoints               prev      p
+//	no         -         -                       -         Up
+//	yes        Down      -                       -         Down, provider-dns
+//	yes        other     all Unknown, or none    settled   as prev: new addresses change nothing yet
+//	yes        other     some Unknown            settled   MergeStates of those that are known
+//	yes        other     -                       none,
+//	                                             Unknown   MergeStates of all
 //
 // Since is prev's while the state stays. A state without a predecessor, at a
 // cold start, is as old as its endpoints' verdicts make it.
-func (p *Pool) Settle(lookup *Verdict, upIf int, prev *Pool, now time.Time) {
+func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	settled := prev != nil && prev.State != Unknown
 	known := make([]Endpoint, 0, len(p.Endpoints))
+	states := make([]State, 0, len(p.Endpoints))
 	for _, e := range p.Endpoints {
 		if !settled || e.State != Unknown {
-			known = append(known, e)
+			known, states = append(known, e), append(states, e.State)
 		}
 	}
-	states := make([]State, len(known))
-	for i, e := range known {
-		states[i] = e.State
-	}
+	k := need(rule.UpIf, len(known))
 	switch {
-	case lookup != nil && lookup.State == Down:
-		p.State, p.Class, p.Reason = Down, lookup.Class, lookup.Reason
+	case !rule.Monitored:
+		p.State = Up
+	case rule.Lookup != nil && rule.Lookup.State == Down:
+		p.State, p.Class, p.Reason = Down, rule.Lookup.Class, rule.Lookup.Reason
 	case settled && len(known) == 0:
 		p.State, p.Class, p.Reason = prev.State, prev.Class, prev.Reason
 	default:
-		p.State = MergeStates(states, upIf)
-		p.Class, p.Reason = blame(p.State, known, need(upIf, len(known)))
+		p.State = MergeStates(states, rule.UpIf)
+		p.Class, p.Reason = blame(p.State, known, k)
+		if p.Reason == "" && rule.Lookup != nil && rule.Lookup.Against > 0 {
+			p.Reason = rule.Lookup.Reason
+		}
 	}
 	switch {
 	case prev != nil && prev.State == p.State:
@@ -116,7 +126,7 @@ func (p *Pool) Settle(lookup *Verdict, upIf int, prev *Pool, now time.Time) {
 	case settled:
 		p.Since = now
 	default:
-		p.Since = since(p.State, lookup, known, need(upIf, len(known)), now)
+		p.Since = since(p.State, rule.Lookup, known, k, now)
 	}
 }
 

@@ -34,15 +34,16 @@ const (
 // keeps one lost packet at the start from costing Rise intervals; it ends
 // after Fall+Rise results. With recheck 0 there are no bursts.
 func (t Thresholds) NextProbe(v Verdict, out int, interval, recheck time.Duration, jitter float64) time.Duration {
-	if recheck > 0 && recheck < interval && t.bursting(v, out) {
+	if recheck > 0 && recheck < interval && t.Bursting(v, out) {
 		return recheck
 	}
 	jitter = max(-1, min(jitter, 1))
 	return interval + time.Duration(float64(interval)*jitterShare*jitter)
 }
 
-// bursting reports whether another probe would help to decide v soon.
-func (t Thresholds) bursting(v Verdict, out int) bool {
+// Bursting reports whether another probe at once would help to decide v, while
+// out of them have not come back.
+func (t Thresholds) Bursting(v Verdict, out int) bool {
 	switch {
 	case v.State == Up:
 		return v.Against > 0 && v.Against+out < t.fall()

@@ -1,0 +1,74 @@
+package monitor
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+)
+
+// A Probe asks one address once. It ends when its context does, and it is
+// called from many goroutines at once.
+type Probe = func(ctx context.Context, addr netip.Addr) health.Result
+
+// Addresses are what a host name resolves to.
+type Addresses struct {
+	Addrs []netip.Addr
+	TTL   time.Duration
+}
+
+// Deps are the effects that a [Runner] needs. Probe and Lookup are required.
+// All of them are called from many goroutines at once.
+type Deps struct {
+	// Probe makes the probe of a monitor; an error refuses the configuration.
+	Probe func(config.Monitor) (Probe, error)
+
+	// Lookup resolves name (fully qualified) through servers.
+	Lookup func(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error)
+
+	// Control reports whether addr, which has nothing to do with any pool, can
+	// be reached. Default: a TCP connection opens.
+	Control func(ctx context.Context, addr netip.AddrPort) error
+
+	// Local follows one step of name within our own zones: to the name it is
+	// an alias of, or to its addresses. It reports false for a name that lies
+	// outside, which Lookup then resolves. Default: every name lies outside.
+	Local func(name string) (target string, addrs []netip.Addr, ok bool)
+
+	// Logger takes one line per transition. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Workers is the most probes under way at once. Default 4096.
+	Workers int
+}
+
+// withDefaults returns d with the optional effects filled in.
+func (d Deps) withDefaults() Deps {
+	if d.Control == nil {
+		d.Control = dialTCP
+	}
+	if d.Local == nil {
+		d.Local = func(string) (string, []netip.Addr, bool) { return "", nil, false }
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	if d.Workers <= 0 {
+		d.Workers = 4096
+	}
+	return d
+}
+
+// dialTCP reports whether a TCP connection to addr opens.
+func dialTCP(ctx context.Context, addr netip.AddrPort) error {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

@@ -1,0 +1,141 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+)
+
+// A job is one probe to run.
+type job struct {
+	t       *target
+	addr    netip.Addr
+	ask     Probe                                    // of an address
+	lookup  func(context.Context) (Addresses, error) // of a host name, where ask is nil
+	timeout time.Duration
+}
+
+// An outcome is what came of a job.
+type outcome struct {
+	t     *target
+	r     health.Result
+	found Addresses // of a look-up that succeeded
+}
+
+// A crew runs jobs in workers that it starts as they are needed, up to most
+// at once; further jobs queue. Its owner alone calls its methods. Workers
+// keep their grown stacks between jobs, which a goroutine per probe would
+// grow anew each time; idle ones are let go by and by.
+type crew struct {
+	ctx   context.Context
+	wg    sync.WaitGroup
+	jobs  chan job
+	out   chan outcome
+	most  int
+	all   int // workers
+	idle  int // of them, waiting
+	queue []job
+}
+
+// newCrew returns a crew whose workers end with ctx.
+func newCrew(ctx context.Context, most int) *crew {
+	return &crew{ctx: ctx, jobs: make(chan job), out: make(chan outcome, 256), most: most}
+}
+
+// start runs j as soon as a worker can take it.
+func (c *crew) start(j job) {
+	switch {
+	case c.idle > 0:
+		c.idle--
+		select {
+		case c.jobs <- j:
+		case <-c.ctx.Done():
+		}
+	case c.all < c.most:
+		c.all++
+		c.wg.Go(func() { c.work(j) })
+	default:
+		c.queue = append(c.queue, j)
+	}
+}
+
+// finished takes note that an outcome was received, and gives its worker the
+// next job.
+func (c *crew) finished() {
+	c.idle++
+	for len(c.queue) > 0 {
+		j := c.queue[0]
+		c.queue[0] = job{}
+		c.queue = c.queue[1:]
+		if !j.t.gone {
+			c.start(j)
+			return
+		}
+	}
+}
+
+// shrink lets half of the idle workers go.
+func (c *crew) shrink() {
+	for n := c.idle / 2; n > 0; n-- {
+		c.idle--
+		c.all--
+		select {
+		case c.jobs <- job{}:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// work runs j and then what it is given, until that is the empty job or the
+// crew's context ends.
+func (c *crew) work(j job) {
+	for j.t != nil {
+		o := run(c.ctx, j)
+		select {
+		case c.out <- o:
+		case <-c.ctx.Done():
+			return
+		}
+		select {
+		case j = <-c.jobs:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// run runs one job. A probe that panics is our failure, not the endpoint's.
+func run(ctx context.Context, j job) (o outcome) {
+	ctx, cancel := context.WithTimeout(ctx, j.timeout)
+	defer cancel()
+	o.t = j.t
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			o.r = health.Result{Class: health.Internal, Reason: fmt.Sprintf("probe panicked: %v", p)}
+		}
+		o.r.At = time.Now()
+		if o.r.Phases.Total == 0 {
+			o.r.Phases.Total = o.r.At.Sub(start)
+		}
+	}()
+	if j.ask != nil {
+		o.r = j.ask(ctx, j.addr)
+		return o
+	}
+	found, err := j.lookup(ctx)
+	switch {
+	case err != nil:
+		o.r = health.Result{Class: health.ProviderDNS, Reason: err.Error()}
+	case len(found.Addrs) == 0:
+		o.r = health.Result{Class: health.ProviderDNS, Reason: "the host name has no addresses"}
+	default:
+		o.r, o.found = health.Result{OK: true}, found
+	}
+	return o
+}
