@@ -1,98 +1,69 @@
 package zone
 
 import (
-	"io/fs"
+	"fmt"
 	"net/netip"
 
 	"github.com/miekg/dns"
-
-	"github.com/shunt-dns/shunt/config"
 )
 
-// Parse compiles one zone (stub while the seam settles).
-func Parse(z config.Zone, node string, files fs.FS) (*Zone, config.Problems) { return &Zone{}, nil }
-
-// A Zone is one compiled zone.
-type Zone struct{}
-
-// Name returns the zone's origin, fully qualified and in lower case.
-func (z *Zone) Name() string { return "" }
-
-// Names returns how many owner names the zone has: those with records and
-// those of services. Empty non-terminals do not count.
-func (z *Zone) Names() int { return 0 }
-
-// Records returns how many records the zone has, without those of services.
-func (z *Zone) Records() int { return 0 }
-
-// Serial returns the serial of the zone's SOA.
-func (z *Zone) Serial() uint32 { return 0 }
-
-// A Set is every zone, and the index that finds the one a name belongs to.
-type Set struct{}
-
-// NewSet indexes zones.
-func NewSet(zones []*Zone) *Set { return &Set{} }
-
-// Groups returns one service of each steering group.
-func (s *Set) Groups() []config.Service { return nil }
-
-// Group returns the group of the service named name, or -1.
-func (s *Set) Group(name string) int { return -1 }
-
-// Zones returns the zones in the order given to NewSet.
-func (s *Set) Zones() []*Zone { return nil }
-
-// Names returns how many owner names all zones have.
-func (s *Set) Names() int { return 0 }
-
-// Static follows static CNAMEs inside our zones from name.
-func (s *Set) Static(name string) (target string, addrs []netip.Addr, ok bool) {
-	return name, nil, false
+// A Snapshot is every zone at one moment: all that a query needs. It is
+// immutable, and safe for any number of readers at once.
+type Snapshot struct {
+	set        *Set
+	steered    []*Steered
+	generation uint64
 }
 
-// Pick says how one of several variants is chosen for a query.
-type Pick uint8
-
-// The ways to choose.
-const (
-	PickFirst    Pick = iota // the first variant answers every query
-	PickWeighted             // each query draws one, by Variant.Weight
-)
-
-// A Steered is what one steering group answers now, packed.
-type Steered struct{}
-
-// Pack packs the variants of one group.
-func Pack(vs []Variant, pick Pick) *Steered { return &Steered{} }
-
-// Variants returns what s was packed from.
-func (s *Steered) Variants() []Variant { return nil }
-
-// A Snapshot is every zone at one moment.
-type Snapshot struct{}
-
-// Snapshot returns the set with its groups answering as in steered.
-func (s *Set) Snapshot(generation uint64, steered []*Steered) *Snapshot { return &Snapshot{} }
+// Snapshot returns the set with group i answering as in steered[i]. It costs
+// as much as there are groups, however many names share them. A group without
+// an answer, because steered is short or nil there, answers SERVFAIL.
+func (s *Set) Snapshot(generation uint64, steered []*Steered) *Snapshot {
+	all := make([]*Steered, len(s.groups))
+	copy(all, steered)
+	return &Snapshot{set: s, steered: all, generation: generation}
+}
 
 // Generation returns the number given to Set.Snapshot.
-func (s *Snapshot) Generation() uint64 { return 0 }
+func (s *Snapshot) Generation() uint64 { return s.generation }
 
 // Set returns the set the snapshot is of.
-func (s *Snapshot) Set() *Set { return nil }
+func (s *Snapshot) Set() *Set { return s.set }
 
-// Zone returns zone i, as Info.Zone numbers them.
-func (s *Snapshot) Zone(i int32) *Zone { return nil }
-
-// Variants returns what group i may answer now.
-func (s *Snapshot) Variants(i int32) []Variant { return nil }
-
-// Append appends the answer to q to msg.
-func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
-	return msg, Info{}
+// Zone returns zone i, as Info.Zone counts them; nil for -1.
+func (s *Snapshot) Zone(i int32) *Zone {
+	if i < 0 {
+		return nil
+	}
+	return s.set.zones[i]
 }
 
-// Records answers a question as Append does, for people.
+// Variants returns what group i may answer now, as Info.Group and
+// Info.Variant count them.
+func (s *Snapshot) Variants(i int32) []Variant {
+	if i < 0 || s.steered[i] == nil {
+		return nil
+	}
+	return s.steered[i].variants
+}
+
+// Records answers a question as Append does, for people: it allocates. Draw
+// picks among weighted variants. The error tells of a name that is none.
 func (s *Snapshot) Records(name string, qtype uint16, client netip.Addr, draw uint64) (*dns.Msg, Info, error) {
-	return nil, Info{}, nil
+	asked, wrong := appendName(nil, []byte(name), []byte{0})
+	if wrong != "" {
+		return nil, Info{}, fmt.Errorf("%q is no name: %s", name, wrong)
+	}
+	msg := make([]byte, question, 4096)
+	msg[2] = 0x80 // a response
+	msg[5] = 1    // one question
+	msg = append(msg, asked...)
+	msg = append(msg, byte(qtype>>8), byte(qtype), 0, dns.ClassINET)
+	q := Question{Name: lower(nil, asked), Type: qtype, Client: client, Draw: draw}
+	msg, info := s.Append(msg, q, dns.MaxMsgSize)
+	m := new(dns.Msg)
+	if err := m.Unpack(msg); err != nil {
+		return nil, info, fmt.Errorf("unpack the answer for %q: %w", name, err)
+	}
+	return m, info, nil
 }

@@ -1,0 +1,122 @@
+package zone
+
+import (
+	"bytes"
+
+	"github.com/miekg/dns"
+)
+
+// maxHosts is how many hosts of one RRset get their addresses added. Beyond
+// that the answer is of no use to anyone in one message.
+const maxHosts = 32
+
+// hostAt returns where in the data of a record the host name stands whose
+// addresses belong in the additional section; -1: nowhere.
+func hostAt(typ uint16) int {
+	switch typ {
+	case dns.TypeNS:
+		return 0
+	case dns.TypeMX, dns.TypeKX, dns.TypeSVCB, dns.TypeHTTPS:
+		return 2
+	case dns.TypeSRV:
+		return 6
+	}
+	return -1
+}
+
+// additional adds the addresses of the hosts that the records of set name, as
+// far as this zone has them and they fit (RFC 1035 §3.3, RFC 2782, RFC 9460
+// §4.1). Set must be what was added last.
+func (r *reply) additional(set rrset) {
+	skip := hostAt(set.typ)
+	if skip < 0 {
+		return
+	}
+	var hosts [maxHosts]*node
+	known := hosts[:0]
+	at := len(r.msg) - len(set.body)
+	if at < r.base || r.at > maxPointer {
+		return // the owner was written out, and the hosts are past any pointer anyway
+	}
+	for body := set.body; len(body) > 0 && len(known) < maxHosts; {
+		n := r.host(at + rrHead + skip)
+		// Below a delegation the addresses are glue, which only an NS may carry.
+		if n != nil && (n.cut == 0 || set.typ == dns.TypeNS) && !has(known, n) {
+			known = append(known, n)
+			r.addresses(n, at+rrHead+skip)
+		}
+		size := rrHead + rdLen(body)
+		at, body = at+size, body[size:]
+	}
+}
+
+func has(nodes []*node, n *node) bool {
+	for _, m := range nodes {
+		if m == n {
+			return true
+		}
+	}
+	return false
+}
+
+// glue adds the addresses of the servers in set, the delegation at c, whose
+// records begin at start. Those of servers at or below c come first, and must
+// fit: nobody could find them otherwise (RFC 9471 §3.1).
+func (r *reply) glue(c *node, set rrset, start int) {
+	if r.msg[start] < 0xC0 {
+		return // a chain of names past any pointer; the resolver asks again from there
+	}
+	for _, below := range [2]bool{true, false} {
+		at := start
+		for body := set.body; len(body) > 0; {
+			n := r.host(at + rrHead)
+			if n != nil && below == r.within(c) && !r.addresses(n, at+rrHead) && below {
+				r.tc = true
+			}
+			size := rrHead + rdLen(body)
+			at, body = at+size, body[size:]
+		}
+	}
+}
+
+// within reports whether the current name is that of c or below it.
+func (r *reply) within(c *node) bool {
+	i := r.name.n - int(c.labels)
+	return i >= 0 && bytes.HasPrefix(r.zone.arena[c.at:], r.name.suffix(i))
+}
+
+// host makes the name written at offset at the current one and returns the
+// node that has its records: its own, or the wildcard that covers it. Nil:
+// the zone has none.
+func (r *reply) host(at int) *node {
+	z := r.zone
+	r.name.split(lower(r.buf[:0], r.wireAt(at)))
+	i := r.name.n - z.labels
+	if i < 0 || !bytes.Equal(r.name.suffix(i), z.origin) {
+		return nil
+	}
+	n, i := z.closest(&r.name)
+	if i == 0 {
+		return n
+	}
+	if n.star == 0 {
+		return nil
+	}
+	return z.at(n.star)
+}
+
+// addresses adds the static addresses of n under the name written at owner,
+// and reports whether they fit.
+func (r *reply) addresses(n *node, owner int) bool {
+	for _, typ := range [2]uint16{dns.TypeA, dns.TypeAAAA} {
+		set, ok := r.zone.get(n, typ)
+		if !ok {
+			continue
+		}
+		if !r.put(set.body, owner) {
+			return false
+		}
+		r.count[inAdditional] += set.count
+	}
+	return true
+}

@@ -1,0 +1,291 @@
+package zone
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/shunt-dns/shunt/config"
+)
+
+// A builder collects the names and records of one zone as they are read, in
+// any order, and then packs them.
+type builder struct {
+	origin []byte
+	names  []byte   // wire names of all drafts, lower-cased
+	drafts []draft  // the first is the apex
+	index  []uint32 // open addressing: draft number plus 1
+	recs   []record // in file order
+	data   []byte   // of all records
+	groups []config.Service
+	byKey  map[string]uint32
+	where  []string // files that records came from
+}
+
+// A draft is a node while the zone is being read.
+type draft struct {
+	hash   uint64
+	name   uint32 // offset in names
+	parent uint32 // draft number; the apex is its own
+	group  uint32
+	recs   uint32 // how many it has
+	labels uint8
+	size   uint8 // octets of the name
+}
+
+// A record is one record while the zone is being read.
+type record struct {
+	owner uint32 // draft number
+	ttl   uint32
+	data  uint32 // offset in builder.data
+	line  uint32
+	typ   uint16
+	size  uint16 // of the data
+	file  uint16 // index into builder.where
+}
+
+func newBuilder(origin []byte) *builder {
+	b := &builder{origin: origin, index: make([]uint32, 64), byKey: map[string]uint32{}}
+	b.draft(origin)
+	return b
+}
+
+func (b *builder) name(d *draft) []byte { return b.names[d.name:][:d.size] }
+
+func (b *builder) rdata(r *record) []byte { return b.data[r.data:][:r.size] }
+
+// draft returns the number of the draft for name, which must lie in the zone
+// and be lower-cased, making it and those of its ancestors where they are
+// missing.
+func (b *builder) draft(name []byte) uint32 {
+	var s suffixes
+	s.split(name)
+	last := max(s.n-labelsIn(b.origin), 0)
+	missing := 0
+	parent := uint32(0)
+	for ; missing <= last; missing++ {
+		if d, ok := b.lookup(s.hash[missing&maxLabels], s.suffix(missing)); ok {
+			parent = d
+			break
+		}
+	}
+	for i := missing - 1; i >= 0; i-- {
+		parent = b.insert(&s, i, parent)
+	}
+	return parent
+}
+
+func (b *builder) lookup(hash uint64, name []byte) (uint32, bool) {
+	for i := slot(hash, len(b.index)); b.index[i] != 0; i = (i + 1) % len(b.index) {
+		if d := &b.drafts[b.index[i]-1]; d.hash == hash && bytes.Equal(b.name(d), name) {
+			return b.index[i] - 1, true
+		}
+	}
+	return 0, false
+}
+
+func (b *builder) insert(s *suffixes, i int, parent uint32) uint32 {
+	if 2*len(b.drafts) >= len(b.index) {
+		b.grow()
+	}
+	name := s.suffix(i)
+	d := draft{
+		hash: s.hash[i&maxLabels], name: uint32(len(b.names)), parent: parent,
+		labels: uint8(s.n - i), size: uint8(len(name)),
+	}
+	b.names = append(b.names, name...)
+	b.drafts = append(b.drafts, d)
+	b.place(uint32(len(b.drafts)))
+	return uint32(len(b.drafts) - 1)
+}
+
+func (b *builder) place(ref uint32) {
+	i := slot(b.drafts[ref-1].hash, len(b.index))
+	for b.index[i] != 0 {
+		i = (i + 1) % len(b.index)
+	}
+	b.index[i] = ref
+}
+
+func (b *builder) grow() {
+	b.index = make([]uint32, 4*len(b.index))
+	for ref := range b.drafts {
+		b.place(uint32(ref + 1))
+	}
+}
+
+// inZone reports whether name (lower-cased) lies at or below the origin.
+func (b *builder) inZone(name []byte) bool {
+	if len(name) < len(b.origin) || !bytes.HasSuffix(name, b.origin) {
+		return false
+	}
+	for at := 0; ; at += int(name[at]) + 1 {
+		if at == len(name)-len(b.origin) {
+			return true
+		}
+		if at > len(name)-len(b.origin) {
+			return false
+		}
+	}
+}
+
+// addRecord takes one record in.
+func (b *builder) addRecord(owner []byte, typ uint16, ttl uint32, data []byte, file uint16, line int) {
+	d := b.draft(owner)
+	b.drafts[d].recs++
+	b.recs = append(b.recs, record{
+		owner: d, ttl: ttl, data: uint32(len(b.data)), line: uint32(line),
+		typ: typ, size: uint16(len(data)), file: file,
+	})
+	b.data = append(b.data, data...)
+}
+
+// sortRecords orders the records by owner and type, keeping the order of the
+// file within an RRset, and drops those that say the same again (RFC 2181 §5).
+func (b *builder) sortRecords() {
+	starts := make([]uint32, len(b.drafts)+1)
+	for i := range b.drafts {
+		starts[i+1] = starts[i] + b.drafts[i].recs
+	}
+	sorted := make([]record, len(b.recs))
+	for i := range b.recs {
+		r := &b.recs[i]
+		sorted[starts[r.owner]] = *r
+		starts[r.owner]++
+	}
+	kept := sorted[:0]
+	for from := 0; from < len(sorted); {
+		to := from + 1
+		for to < len(sorted) && sorted[to].owner == sorted[from].owner {
+			to++
+		}
+		of := sorted[from:to]
+		if len(of) > 1 {
+			slices.SortStableFunc(of, func(x, y record) int { return int(x.typ) - int(y.typ) })
+			of = b.distinct(of)
+		}
+		b.drafts[sorted[from].owner].recs = uint32(len(of))
+		kept = append(kept, of...)
+		from = to
+	}
+	b.recs = kept
+}
+
+// distinct drops records of one owner that repeat an earlier one.
+func (b *builder) distinct(of []record) []record {
+	seen := make(map[string]bool, len(of))
+	kept := of[:0]
+	for i := range of {
+		key := string(append([]byte{byte(of[i].typ >> 8), byte(of[i].typ)}, canonical(of[i].typ, b.rdata(&of[i]))...))
+		if !seen[key] {
+			seen[key] = true
+			kept = append(kept, of[i])
+		}
+	}
+	return kept
+}
+
+// seal packs what was collected.
+func (b *builder) seal(name string) *Zone {
+	z := &Zone{
+		name: name, origin: b.origin, labels: labelsIn(b.origin), groups: b.groups, records: len(b.recs),
+		nodes: make([]node, len(b.drafts)*10/7+2),
+		arena: make([]byte, 1, 1+len(b.names)+len(b.data)+len(b.recs)*(rrHead+setHead)),
+	}
+	slots := b.placeNodes(z)
+	at := 0
+	for i := range b.drafts {
+		d := &b.drafts[i]
+		of := b.recs[at : at+int(d.recs)]
+		at += len(of)
+		if d.recs > 0 || d.group > 0 {
+			z.names++
+		}
+		z.deepest = max(z.deepest, int(d.labels))
+		n := &z.nodes[slots[i]]
+		n.at = uint32(len(z.arena))
+		z.arena = append(z.arena, b.name(d)...)
+		n.sets = b.packSets(z, of)
+	}
+	z.arena = slices.Clip(z.arena)
+	b.link(z, slots)
+	z.sealSOA()
+	return z
+}
+
+// placeNodes fills the hash table and returns the slot of each draft.
+func (b *builder) placeNodes(z *Zone) []uint32 {
+	slots := make([]uint32, len(b.drafts))
+	for i := range b.drafts {
+		d := &b.drafts[i]
+		s := slot(d.hash, len(z.nodes))
+		for z.nodes[s].at != 0 {
+			s = (s + 1) % len(z.nodes)
+		}
+		z.nodes[s] = node{tag: uint32(d.hash), at: 1, group: d.group, labels: d.labels}
+		slots[i] = uint32(s)
+	}
+	return slots
+}
+
+// packSets appends the RRsets made of one owner's sorted records to the arena.
+// An RRset has one TTL: the lowest that was written (RFC 2181 §5.2).
+func (b *builder) packSets(z *Zone, of []record) (sets uint16) {
+	for len(of) > 0 {
+		n, ttl := 1, of[0].ttl
+		for n < len(of) && of[n].typ == of[0].typ {
+			ttl = min(ttl, of[n].ttl)
+			n++
+		}
+		head := len(z.arena)
+		z.arena = append(z.arena, make([]byte, setHead)...)
+		for i := range of[:n] {
+			z.arena = appendRR(z.arena, of[i].typ, ttl, b.rdata(&of[i]))
+		}
+		binary.BigEndian.PutUint16(z.arena[head:], of[0].typ)
+		binary.BigEndian.PutUint16(z.arena[head+2:], uint16(n))
+		binary.BigEndian.PutUint16(z.arena[head+4:], uint16(len(z.arena)-head-setHead))
+		of = of[n:]
+		sets++
+	}
+	return sets
+}
+
+// link sets what nodes know of each other. Drafts are made parents first, so
+// one pass in their order finds the topmost cut of each.
+func (b *builder) link(z *Zone, slots []uint32) {
+	for i := range b.drafts {
+		d, n := &b.drafts[i], &z.nodes[slots[i]]
+		n.kind = z.kindOf(n, i == 0)
+		if i > 0 {
+			up := &z.nodes[slots[d.parent]]
+			n.cut = up.cut
+			if name := b.name(d); name[0] == 1 && name[1] == '*' {
+				up.star = slots[i] + 1
+			}
+		}
+		if n.cut == 0 && n.kind != 0 {
+			n.cut = slots[i] + 1
+		}
+	}
+}
+
+func groupKey(s config.Service) string {
+	var b strings.Builder
+	b.WriteString(string(s.Policy))
+	var n []byte
+	n = binary.AppendVarint(n, int64(s.TTL))
+	n = binary.AppendVarint(n, int64(s.TTLMin))
+	if s.Flatten {
+		n = append(n, 'f')
+	}
+	for _, c := range s.Pools {
+		n = append(n, 0)
+		n = append(n, c.Pool...)
+		n = append(n, 0)
+		n = binary.AppendVarint(n, int64(c.Weight))
+	}
+	b.Write(n)
+	return b.String()
+}

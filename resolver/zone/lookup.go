@@ -1,0 +1,233 @@
+package zone
+
+import (
+	"github.com/miekg/dns"
+)
+
+// maxChain is how many CNAMEs and DNAMEs one answer follows. Whoever asked
+// goes on from there.
+const maxChain = 20
+
+// Append answers q: it appends the answer, authority and additional sections
+// to msg and sets AA, TC, the rcode and the counts in its header. Msg holds
+// the header (with ID, QR, opcode and RD as they shall be) and the question
+// as it was asked. Limit is the length in octets that the message must not
+// exceed.
+//
+//	the name q asks for                          answer
+//	in none of our zones                         REFUSED, and Info.Refused
+//	at or below a delegation                     referral, with all glue that our zone has (RFC 9471)
+//	below a DNAME                                DNAME, CNAME made from it, then as for its target (RFC 6672)
+//	... and the new name is too long             DNAME, YXDOMAIN
+//	a service whose pool has a host name         CNAME, then as for its target
+//	a service whose pool has addresses           them; NODATA for types that it has not; never NXDOMAIN
+//	a service without any pool to answer         SERVFAIL
+//	has the type                                 its records, addresses of the hosts they name
+//	has a CNAME                                  CNAME, then as for its target, in any of our zones
+//	has other types, or only names below it      NODATA: SOA (RFC 2308 §2.2)
+//	does not exist, and no wildcard covers it    NXDOMAIN: SOA (RFC 2308 §2.1)
+//
+// After a CNAME the rcode is that of the last name (RFC 6604), AA that of the
+// first. A chain ends without an error where it leaves our zones, repeats
+// itself, or has followed 20 names. The type ANY gets one RRset: what a
+// service answers, else the one with the lowest type (RFC 8482 §4.1).
+//
+// Answer and authority sections that do not fit leave an empty message with
+// TC. Glue below the delegation itself that does not fit sets TC; any other
+// additional record is just left out.
+//
+// Append allocates nothing as long as msg has the capacity for the answer.
+func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
+	r := reply{
+		snap: s, msg: msg, base: len(msg), limit: limit, qtype: q.Type, draw: q.Draw,
+		at: question, aa: true, info: Info{Zone: -1, Group: -1, Variant: -1},
+	}
+	r.name.split(q.Name)
+	zi := s.set.zoneFor(&r.name, q.Type)
+	r.info.Zone = zi
+	if zi < 0 {
+		r.info.Refused = true
+		r.aa = false
+		r.info.Rcode = dns.RcodeRefused
+		return r.end()
+	}
+	for r.step(zi) && r.hops < maxChain {
+		if zi = r.follow(); zi < 0 {
+			break
+		}
+	}
+	return r.end()
+}
+
+// step answers for the current name, which lies in zone zi, and reports
+// whether there is a next name to go on with.
+func (r *reply) step(zi int32) bool {
+	z := r.snap.set.zones[zi]
+	r.zone = z
+	n, i := z.closest(&r.name)
+	if n.cut != 0 {
+		c := z.at(n.cut)
+		at := r.name.n - int(c.labels) // labels of the current name below the cut
+		switch {
+		case c.kind&isDelegation != 0 && (at > 0 || r.qtype != dns.TypeDS):
+			r.refer(c, at)
+			return false
+		case c.kind&isDNAME != 0 && at > 0:
+			return r.rename(c, at)
+		}
+	}
+	if i > 0 {
+		if n.star == 0 {
+			r.info.Rcode = dns.RcodeNameError
+			r.negative(maxTTL)
+			return false
+		}
+		n = z.at(n.star)
+	}
+	if n.group != 0 {
+		return r.steer(n, r.snap.set.groupOf[zi][n.group-1])
+	}
+	return r.static(n)
+}
+
+// static answers from the records of n.
+func (r *reply) static(n *node) bool {
+	set, ok := r.pick(n)
+	if ok {
+		if r.answer(set.body, set.count) {
+			r.additional(set)
+		}
+		return false
+	}
+	if set, ok = r.zone.get(n, dns.TypeCNAME); ok {
+		return r.alias(set.body)
+	}
+	r.negative(maxTTL)
+	return false
+}
+
+// pick returns the RRset at n that the question asks for.
+func (r *reply) pick(n *node) (rrset, bool) {
+	if r.qtype == dns.TypeANY {
+		return r.zone.first(n)
+	}
+	return r.zone.get(n, r.qtype)
+}
+
+// steer answers from what a group answers now, and from the static records
+// beside it. What the absence of a type depends on may change as soon as the
+// answer may, so it is told with the same TTL.
+func (r *reply) steer(n *node, group int32) bool {
+	if r.qtype != dns.TypeANY {
+		if set, ok := r.zone.get(n, r.qtype); ok {
+			if r.answer(set.body, set.count) {
+				r.additional(set)
+			}
+			return false
+		}
+	}
+	st := r.snap.steered[group]
+	v := st.draw(r.draw)
+	if r.info.Group < 0 {
+		r.info.Group, r.info.Variant = group, v
+	}
+	if v < 0 {
+		r.fail()
+		return false
+	}
+	p := &st.packed[v]
+	if p.cname != nil {
+		if r.qtype == dns.TypeCNAME || r.qtype == dns.TypeANY {
+			r.answer(p.cname, 1)
+			return false
+		}
+		return r.alias(p.cname)
+	}
+	set := &p.aaaa
+	if r.qtype == dns.TypeA || r.qtype == dns.TypeANY && p.a.count > 0 {
+		set = &p.a
+	} else if r.qtype != dns.TypeAAAA && r.qtype != dns.TypeANY {
+		set = &rrset{}
+	}
+	if set.count == 0 {
+		r.negative(p.ttl)
+		return false
+	}
+	r.answer(set.body, set.count)
+	return false
+}
+
+// alias answers with a CNAME record and goes on with its target, unless the
+// record is in the answer already: then the chain is a loop, and ends.
+func (r *reply) alias(body []byte) bool {
+	for _, seen := range r.owners[:r.hops] {
+		if sameName(r.wireAt(int(seen)), r.wireAt(r.at)) {
+			return false
+		}
+	}
+	r.owners[r.hops] = uint16(r.at)
+	r.hops++
+	at := len(r.msg)
+	if !r.answer(body, 1) {
+		return false
+	}
+	r.next = at + r.ownerLen(at) + rrHead - 2
+	return true
+}
+
+// rename answers with the DNAME at c and the CNAME it makes of the current
+// name, which is i labels longer, and goes on with the CNAME's target
+// (RFC 6672 §3.2). A DNAME that is in the answer already ends a loop.
+func (r *reply) rename(c *node, i int) bool {
+	set, _ := r.zone.get(c, dns.TypeDNAME)
+	for _, seen := range r.dnames[:r.hops] {
+		if seen == c {
+			return false
+		}
+	}
+	r.dnames[r.hops] = c
+	r.owners[r.hops] = uint16(r.at)
+	r.hops++
+	if !r.add(set.body, set.count, r.at+int(r.name.off[i&maxLabels]), inAnswer) {
+		return false
+	}
+	prefix := int(r.name.off[i&maxLabels])
+	target := set.body[rrHead:]
+	if prefix+len(target) > maxName {
+		r.info.Rcode = dns.RcodeYXDomain
+		return false
+	}
+	var data [maxName]byte
+	copy(data[:], r.msg[r.at:r.at+prefix])
+	copy(data[prefix:], target)
+	var made [rrHead + maxName]byte
+	body := appendRR(made[:0], dns.TypeCNAME, ttlOf(set.body), data[:prefix+len(target)])
+	at := len(r.msg)
+	if !r.answer(body, 1) {
+		return false
+	}
+	r.next = at + r.ownerLen(at) + rrHead - 2
+	return true
+}
+
+// follow makes the target of the last CNAME the current name and returns its
+// zone, -1 when that is none of ours.
+func (r *reply) follow() int32 {
+	r.at = r.next
+	r.name.split(lower(r.buf[:0], r.wireAt(r.at)))
+	return r.snap.set.zoneFor(&r.name, r.qtype)
+}
+
+// refer answers with the delegation at c, which is i labels above the current
+// name, and with the addresses that the zone has for its servers.
+func (r *reply) refer(c *node, i int) {
+	set, _ := r.zone.get(c, dns.TypeNS)
+	if r.hops == 0 {
+		r.aa = false
+	}
+	at := len(r.msg)
+	if !r.add(set.body, set.count, r.at+int(r.name.off[i&maxLabels]), inAuthority) {
+		return
+	}
+	r.glue(c, set, at)
+}

@@ -1,0 +1,228 @@
+package zone
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The bounds of a name (RFC 1035 §2.3.4).
+const (
+	maxName   = 255 // octets in wire form
+	maxLabel  = 63
+	maxLabels = 127 // without the root
+)
+
+// Suffixes is a name cut at its labels, with the hash of each suffix: all that
+// is needed to look for the name and for every ancestor without hashing
+// anything twice. Index i stands for the suffix without the first i labels.
+type suffixes struct {
+	wire []byte // lower-cased, with the root label
+	n    int    // labels, without the root
+	off  [maxLabels + 1]uint8
+	hash [maxLabels + 1]uint64
+}
+
+// split cuts wire, which must be a valid lower-cased name, and hashes its
+// suffixes from the right, as an ancestor's hash is part of its descendant's.
+func (s *suffixes) split(wire []byte) {
+	s.wire = wire
+	n, at := 0, 0
+	for wire[at] != 0 {
+		s.off[n&maxLabels] = uint8(at)
+		at += int(wire[at]) + 1
+		n++
+	}
+	s.n = n
+	s.off[n&maxLabels] = uint8(at)
+	h := rootHash
+	s.hash[n&maxLabels] = h
+	for i := n - 1; i >= 0; i-- {
+		from := int(s.off[i&maxLabels])
+		h = mix(h, wire, from, from+int(wire[from])+1)
+		s.hash[i&maxLabels] = h
+	}
+}
+
+// suffix returns the name without its first i labels.
+func (s *suffixes) suffix(i int) []byte { return s.wire[s.off[i&maxLabels]:] }
+
+const (
+	rootHash  uint64 = 0x9e3779b97f4a7c15
+	hashPrime uint64 = 0xd6e8feb86659fd93
+)
+
+// mix returns the hash of the suffix that begins with the label wire[from:to]
+// (its length octet included) before a suffix of hash h. Names come from the
+// operator's own files, so no seed has to keep strangers from colliding them:
+// a query only reads the table.
+func mix(h uint64, wire []byte, from, to int) uint64 {
+	for ; to-from > 8; from += 8 {
+		h = fold(h ^ binary.LittleEndian.Uint64(wire[from:]))
+	}
+	var x uint64
+	if from+8 <= len(wire) {
+		x = binary.LittleEndian.Uint64(wire[from:]) & (^uint64(0) >> (64 - 8*uint(to-from)))
+	} else {
+		for i := to - 1; i >= from; i-- {
+			x = x<<8 | uint64(wire[i])
+		}
+	}
+	return fold(h ^ x)
+}
+
+func fold(x uint64) uint64 {
+	hi, lo := bits.Mul64(x^0xa0761d6478bd642f, hashPrime)
+	return hi ^ lo
+}
+
+// hashName returns the hash of one whole name, lower-cased and in wire form.
+func hashName(wire []byte) uint64 {
+	var s suffixes
+	s.split(wire)
+	return s.hash[0]
+}
+
+// labelsIn returns how many labels a wire name has, without the root.
+func labelsIn(wire []byte) int {
+	n := 0
+	for at := 0; wire[at] != 0; at += int(wire[at]) + 1 {
+		n++
+	}
+	return n
+}
+
+// nameLen returns the length of the uncompressed name at the start of wire.
+func nameLen(wire []byte) int {
+	at := 0
+	for wire[at] != 0 {
+		at += int(wire[at]) + 1
+	}
+	return at + 1
+}
+
+// lower appends name to dst in lower case (RFC 4343). Length octets are below
+// 64 and so never taken for letters.
+func lower(dst, name []byte) []byte {
+	for _, c := range name {
+		if c-'A' < 26 {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// sameName reports whether two uncompressed names are equal (RFC 4343).
+func sameName(a, b []byte) bool {
+	for i := range a {
+		if i >= len(b) {
+			return false
+		}
+		x, y := a[i], b[i]
+		if x-'A' < 26 {
+			x += 'a' - 'A'
+		}
+		if y-'A' < 26 {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// appendName appends the wire form of text, as a master file writes names
+// (RFC 1035 §5.1): "@" is the origin, a name without a final dot is relative
+// to it, \X and \DDD are escapes. The case is kept. It returns what is wrong
+// in plain words, "" when nothing is.
+func appendName(dst, text, origin []byte) ([]byte, string) {
+	base := len(dst)
+	if len(text) == 1 && text[0] == '@' {
+		return append(dst, origin...), ""
+	}
+	if len(text) == 1 && text[0] == '.' {
+		return append(dst, 0), ""
+	}
+	if len(text) == 0 {
+		return dst, "empty name"
+	}
+	head := len(dst) // of the label being written
+	dst = append(dst, 0)
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '.':
+			if len(dst) == head+1 {
+				return dst[:base], "empty label in name"
+			}
+			dst[head] = byte(len(dst) - head - 1)
+			if i == len(text)-1 {
+				return endName(append(dst, 0), base)
+			}
+			head = len(dst)
+			dst = append(dst, 0)
+			continue
+		case c == '\\':
+			v, width := escaped(text[i+1:])
+			if width == 0 {
+				return dst[:base], "bad escape in name"
+			}
+			c, i = v, i+width
+		}
+		if len(dst)-head-1 == maxLabel {
+			return dst[:base], "label longer than 63 octets"
+		}
+		dst = append(dst, c)
+	}
+	dst[head] = byte(len(dst) - head - 1)
+	return endName(append(dst, origin...), base)
+}
+
+func endName(dst []byte, base int) ([]byte, string) {
+	if len(dst)-base > maxName {
+		return dst[:base], "name longer than 255 octets"
+	}
+	return dst, ""
+}
+
+// escaped reads what follows a backslash: three digits or one character. Width
+// 0 is a bad escape.
+func escaped(text []byte) (c byte, width int) {
+	if len(text) == 0 {
+		return 0, 0
+	}
+	if text[0]-'0' > 9 {
+		return text[0], 1
+	}
+	if len(text) < 3 || text[1]-'0' > 9 || text[2]-'0' > 9 {
+		return 0, 0
+	}
+	v := int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
+	if v > 255 {
+		return 0, 0
+	}
+	return byte(v), 3
+}
+
+// presentation returns the text of an uncompressed wire name, fully qualified.
+func presentation(wire []byte) string {
+	if wire[0] == 0 {
+		return "."
+	}
+	var b []byte
+	for at := 0; wire[at] != 0; at += int(wire[at]) + 1 {
+		for _, c := range wire[at+1 : at+1+int(wire[at])] {
+			switch {
+			case c == '.' || c == '\\' || c == '"' || c == '(' || c == ')' || c == ';' || c == '@' || c == '$':
+				b = append(b, '\\', c)
+			case c <= ' ' || c >= 127:
+				b = append(b, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
+			default:
+				b = append(b, c)
+			}
+		}
+		b = append(b, '.')
+	}
+	return string(b)
+}
