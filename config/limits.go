@@ -8,7 +8,7 @@ import "time"
 //
 //	what                                    limit
 //	the file                                16 MiB, looked at before it is read
-//	YAML values that need the slow parser   2,000,000 (services written a line each do not count)
+//	separators (, : - [ { ?) of values      1,000,000; services of a line each do not count
 //	values after aliases are followed       16,777,216
 //	nesting of merge keys                   8
 //	monitors                                10,000
@@ -39,7 +39,7 @@ const (
 	MaxWeight       = 1_000_000
 	MaxProblems     = 1000
 
-	maxSlow   = 2_000_000 // YAML values handed to the YAML parser: about 200 octets of memory each
+	maxSlow   = 1_000_000 // separators handed to the YAML parser: 300 to 600 octets of memory each
 	maxVisits = 16 << 20  // values looked at while aliases are followed
 	maxMerge  = 8         // merge keys inside merge keys
 )

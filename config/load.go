@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -98,18 +99,48 @@ func Parse(text []byte, path string, o Overrides) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the configuration: %w", err)
 	}
-	r := newReader(path)
-	cfg := &Config{Path: full}
-	if err := r.parse(cfg, text, o, filepath.Dir(full)); err != nil {
+	r, cfg, err := read(text, path, filepath.Dir(full), o)
+	if err != nil {
 		return nil, err
 	}
 	if ps := r.sorted(); len(ps) > 0 {
 		return nil, ps
 	}
+	cfg.Path = full
 	return cfg, nil
 }
 
+// read reads text the quick way, and the slow way when lines turn out to have
+// been lifted from where no services are.
+//
+//	every run used   small enough   problems   result
+//	yes              any            any        as read
+//	no               yes            any        the slow way's
+//	no               no             some       as read
+//	no               no             none       too many values
+func read(text []byte, path, dir string, o Overrides) (*reader, *Config, error) {
+	r, cfg := newReader(path), &Config{}
+	rest, runs := lift(text)
+	r.runs = runs
+	if err := r.parse(cfg, rest, o, dir); err != nil {
+		return nil, nil, err
+	}
+	if !slices.ContainsFunc(runs, func(u *run) bool { return !u.used }) {
+		return r, cfg, nil
+	}
+	if len(r.problems) == 0 || separators(text) <= maxSlow {
+		r, cfg = newReader(path), &Config{}
+		return r, cfg, r.parse(cfg, text, o, dir)
+	}
+	return r, cfg, nil
+}
+
 func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error {
+	if n := separators(text); n > maxSlow {
+		r.problem(path{index: -1}, scalar{}, fmt.Sprintf("the file has %d values or more, services of a line each not counted", n),
+			fmt.Sprintf("at most %d are allowed; write each service in a line, as - {name: www, pools: [POOL]}", maxSlow))
+		return nil
+	}
 	doc, err := parseYAML(text)
 	if err != nil {
 		r.syntax(err)
@@ -130,6 +161,24 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 		r.problem(path{index: -1}, scalar{}, fmt.Sprintf("with aliases followed there are more than %d values", maxVisits), "use fewer aliases")
 	}
 	return nil
+}
+
+// separators counts what parts one YAML value from the next, which bounds the
+// memory that the parser will take.
+func separators(text []byte) int {
+	n := 0
+	for i, c := range text {
+		switch c {
+		case ',', '[', '{':
+			n++
+		case ':', '-', '?':
+			if i+1 == len(text) || bytes.IndexByte([]byte(" \t\r\n,[]{}"), text[i+1]) >= 0 ||
+				c == ':' && i > 0 && (text[i-1] == '"' || text[i-1] == '\'') {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // sections parts the file into its single keys, for viper, and its lists.

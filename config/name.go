@@ -22,11 +22,16 @@ func parseName(text, origin string) (string, error) {
 	case text == ".":
 		return ".", nil
 	}
-	out, absolute, err := canonical(text)
-	if err != nil {
+	out, absolute, err := text, text[len(text)-1] == '.', error(nil)
+	if plain(text) { // nearly every name
+		if !absolute {
+			out = text + "." + strings.TrimPrefix(origin, ".")
+		} else {
+			out = strings.Clone(text)
+		}
+	} else if out, absolute, err = canonical(text); err != nil {
 		return "", err
-	}
-	if !absolute && origin != "." {
+	} else if !absolute && origin != "." {
 		out += origin
 	}
 	if wireLen(out) > 255 {
@@ -38,13 +43,6 @@ func parseName(text, origin string) (string, error) {
 // canonical writes text label by label with a dot after each, and says whether
 // it ended in a dot of its own.
 func canonical(text string) (out string, absolute bool, err error) {
-	if plain(text) { // nearly every name
-		absolute = text[len(text)-1] == '.'
-		if !absolute {
-			text += "."
-		}
-		return text, absolute, nil
-	}
 	var b strings.Builder
 	label, first := 0, true
 	for i := 0; i < len(text); {

@@ -55,8 +55,11 @@ func (r *reader) yes(p path, s scalar, def bool) bool {
 
 // word reads one of a few words; the first is the default.
 func (r *reader) word(p path, s scalar, words ...string) string {
-	if !s.set() || slices.Contains(words, s.text) {
-		return s.or(words[0])
+	if !s.set() {
+		return words[0]
+	}
+	if i := slices.Index(words, s.text); i >= 0 {
+		return words[i] // not s.text, which may hold on to the whole file
 	}
 	mend := "write one of " + listed(words)
 	if near := nearest(s.text, words); near != "" {

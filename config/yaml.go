@@ -21,6 +21,7 @@ type reader struct {
 	visits   int // values seen, aliases followed
 	guesses  int // names suggested in place of dangling ones
 	shapes   map[reflect.Type]*shape
+	runs     []*run // lifted out of the text
 
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
@@ -237,6 +238,11 @@ func (r *reader) fill(p path, n *yaml.Node, v reflect.Value) {
 		return
 	case *deferred:
 		dst.node = n
+		for _, it := range n.Content {
+			if u := r.runAt(it); u != nil {
+				u.used = true
+			}
+		}
 		return
 	}
 	switch v.Kind() {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,20 +96,40 @@ func (w *services) zone(p path, z *Zone, n *yaml.Node) {
 		w.problem(p, at(lineOf(n)), "this must be a list, not "+kindOf(n), "write its items as - {name: www, pools: [POOL]}")
 		return
 	}
-	if w.total += len(n.Content); w.total > MaxServices {
+	count := w.items(n.Content)
+	if w.total += count; w.total > MaxServices {
 		w.problem(p, at(lineOf(n)), fmt.Sprintf("%d services up to here are too many", w.total), fmt.Sprintf("at most %d are allowed", MaxServices))
 		return
 	}
-	z.Services = make([]Service, 0, len(n.Content))
-	seen := make(map[string]place, len(n.Content))
-	for i, it := range n.Content {
-		var raw rawService
+	z.Services = make([]Service, 0, count)
+	seen := make(map[string]place, count)
+	add := func(raw *rawService) {
+		i := len(z.Services)
 		q := p.item(i)
-		w.fill(q, it, reflect.ValueOf(&raw).Elem())
-		s := w.service(q, &raw, z)
+		s := w.service(q, raw, z)
 		w.named(q, raw.Name, seen, s.Name, i)
 		z.Services = append(z.Services, s)
 	}
+	for _, it := range n.Content {
+		if u := w.runAt(it); u != nil {
+			u.each(func(_ int, raw *rawService) { add(raw) })
+			continue
+		}
+		var raw rawService
+		w.fill(p.item(len(z.Services)), it, reflect.ValueOf(&raw).Elem())
+		add(&raw)
+	}
+}
+
+// items counts the services that a list stands for.
+func (w *services) items(list []*yaml.Node) int {
+	n := len(list)
+	for _, it := range list {
+		if u := w.runAt(it); u != nil {
+			n += u.count - 1
+		}
+	}
+	return n
 }
 
 func (w *services) service(p path, raw *rawService, z *Zone) Service {
@@ -169,7 +190,8 @@ func (w *services) owner(p path, raw *rawService, z *Zone) string {
 // doubled reports whether name ends in zone twice, as www.example.com.example.com
 // does: the final dot was forgotten.
 func doubled(name, zone string) bool {
-	return zone != "." && strings.HasSuffix(name, "."+zone) && within(strings.TrimSuffix(name, zone), zone)
+	rest, ok := strings.CutSuffix(name, zone)
+	return ok && zone != "." && rest != "" && within(rest, zone)
 }
 
 // choices reads the pools of a service.
@@ -179,36 +201,47 @@ func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
 		w.problem(p, at(raw.Line), "the service has no pools", "write pools: [POOL, …], the preferred one first")
 		return nil
 	}
-	w.key = w.key[:0]
-	out, sum := make([]Choice, 0, len(raw.Pools)), 0
-	for i, c := range raw.Pools {
-		q := p.item(i)
-		if !c.Pool.set() {
-			w.problem(q, at(c.Line), "the item names no pool", "write POOL, or {pool: POOL, weight: 10}")
-			continue
-		}
-		for _, other := range out {
-			if other.Pool == c.Pool.text {
-				w.problem(q, c.Pool, fmt.Sprintf("pool %q stands here twice", clip(c.Pool.text)), "keep one of them")
-			}
-		}
-		w.refers(q, c.Pool, "pool", w.places)
-		weight := w.count(q.sub("weight"), c.Weight, 1, 0, MaxWeight)
-		if c.Weight.set() && policy != Weighted {
-			w.problem(q.sub("weight"), c.Weight, fmt.Sprintf("a weight has no effect under the policy %s", policy), "remove it, or write policy: weighted")
-		}
-		sum += weight
-		out = append(out, Choice{Pool: c.Pool.text, Weight: weight})
-		w.key = fmt.Appendf(w.key, "%s\x00%d\x00", c.Pool.text, weight)
-	}
-	if sum == 0 && policy == Weighted && len(out) > 0 {
-		w.problem(p, raw.Pools[0].Pool, "every weight is 0", "give at least one pool a weight above 0")
+	w.key = append(append(w.key[:0], policy...), 0)
+	for i := range raw.Pools {
+		c := &raw.Pools[i]
+		w.key = append(append(append(append(w.key, c.Pool.text...), 0), c.Weight.text...), 0)
 	}
 	if same, ok := w.shared[string(w.key)]; ok {
 		return same
 	}
-	w.shared[string(w.key)] = out
+	before := len(w.problems) + w.more
+	out, sum := make([]Choice, 0, len(raw.Pools)), 0
+	for i, c := range raw.Pools {
+		choice := w.choice(p.item(i), c, policy, out)
+		sum += choice.Weight
+		out = append(out, choice)
+	}
+	if sum == 0 && policy == Weighted {
+		w.problem(p, raw.Pools[0].Pool, "every weight is 0", "give at least one pool a weight above 0")
+	}
+	if len(w.problems)+w.more == before {
+		w.shared[string(w.key)] = out
+	}
 	return out
+}
+
+// choice reads one pool of a service, which none of before may name.
+func (w *services) choice(p path, c rawChoice, policy Preset, before []Choice) Choice {
+	if !c.Pool.set() {
+		w.problem(p, at(c.Line), "the item names no pool", "write POOL, or {pool: POOL, weight: 10}")
+		return Choice{}
+	}
+	if slices.ContainsFunc(before, func(b Choice) bool { return b.Pool == c.Pool.text }) {
+		w.problem(p, c.Pool, fmt.Sprintf("pool %q stands here twice", clip(c.Pool.text)), "keep one of them")
+	}
+	w.refers(p, c.Pool, "pool", w.places)
+	if c.Weight.set() && policy != Weighted {
+		w.problem(p.sub("weight"), c.Weight, fmt.Sprintf("a weight has no effect under the policy %s", policy), "remove it, or write policy: weighted")
+	}
+	return Choice{
+		Pool:   strings.Clone(c.Pool.text),
+		Weight: w.count(p.sub("weight"), c.Weight, 1, 0, MaxWeight),
+	}
 }
 
 // flattening checks that no answer would need a CNAME where none may stand.
