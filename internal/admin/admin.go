@@ -1,0 +1,246 @@
+// Package admin lets operators see and steer a running node: an HTTP API in
+// JSON over the control socket, and the client that the command line uses.
+//
+// It keeps no state and takes no decision: every request becomes one call of
+// the controller. It listens on a unix socket of mode 0660 and nowhere else;
+// who may open that may do everything.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/health/monitor"
+	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/resolver"
+)
+
+// A Server answers the API.
+type Server struct {
+	Controller *controller.Controller
+	Probe      func(ctx context.Context, pool string) ([]monitor.Report, error) // runs a pool's monitors once
+	Queries    func() resolver.Stats
+	Version    string
+	Log        *slog.Logger
+}
+
+// Listen opens the control socket at path with mode 0660. A socket that a
+// dead process left behind is replaced; one that answers is left alone, and
+// the error says so.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("listen.control: %w", err)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("listen.control: %s answers already: another shunt is running (stop it, or name another socket)", path)
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.Mode()&fs.ModeSocket == 0:
+		return nil, fmt.Errorf("listen.control: %s is there and is not a socket (move it away, or name another)", path)
+	case err == nil:
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen.control: %w", err)
+		}
+	}
+	return listenPrivate(path)
+}
+
+// Serve answers requests from l until ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.recovered(s.routes()),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ConnContext:       withPeer,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			srv.Close()
+		}
+	})
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+// routes is the whole API.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for route, h := range map[string]handler{
+		"GET /v1/status":              s.status,
+		"GET /v1/explain":             s.explain,
+		"POST /v1/pools/{pool}/probe": s.probe,
+		"PUT /v1/overrides/{pool}":    s.setOverride,
+		"DELETE /v1/overrides/{pool}": s.clearOverride,
+		"PUT /v1/freeze":              s.freeze,
+		"DELETE /v1/freeze":           s.unfreeze,
+		"POST /v1/reload":             s.reload,
+	} {
+		mux.Handle(route, h)
+	}
+	return mux
+}
+
+// A handler answers one request with a value, which goes out as JSON, or with
+// an error.
+type handler func(*http.Request) (any, error)
+
+// A Fault is the body of an answer that is an error.
+type Fault struct {
+	Error   string `json:"error"`
+	Refused bool   `json:"refused,omitempty"` // by a safety rule: force does it all the same
+}
+
+// ServeHTTP writes what h returns.
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	v, err := h(r)
+	code := http.StatusOK
+	if err != nil {
+		var refused controller.Refused
+		v, code = Fault{Error: err.Error()}, http.StatusBadRequest
+		if errors.As(err, &refused) {
+			v, code = Fault{err.Error(), true}, http.StatusConflict
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.Encode(v) // fails only when the client is gone
+}
+
+// recovered keeps a panic in one request from ending the process.
+func (s *Server) recovered(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.Error("panic in a control request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				http.Error(w, `{"error":"internal error; see the log"}`, http.StatusInternalServerError)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// A Status is the answer to GET /v1/status.
+type Status struct {
+	*controller.Status
+	Version string         `json:"version"`
+	Queries resolver.Stats `json:"queries"` // since the start
+}
+
+func (s *Server) status(*http.Request) (any, error) {
+	return Status{s.Controller.Status(), s.Version, s.Queries()}, nil
+}
+
+func (s *Server) explain(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	var client netip.Addr
+	if text := q.Get("client"); text != "" {
+		var err error
+		if client, err = netip.ParseAddr(text); err != nil {
+			return nil, fmt.Errorf("client: %w (write an IPv4 or IPv6 address)", err)
+		}
+	}
+	return s.Controller.Explain(q.Get("name"), q.Get("type"), client)
+}
+
+func (s *Server) probe(r *http.Request) (any, error) {
+	return s.Probe(r.Context(), r.PathValue("pool"))
+}
+
+// A Change is the body of requests that change something.
+type Change struct {
+	Force  health.Force `json:"force,omitempty"`  // of an override: up, down, drain
+	For    string       `json:"for,omitempty"`    // a duration, as 2h or 90m; at most 72h
+	Reason string       `json:"reason,omitempty"` // for people; required
+	Author string       `json:"author,omitempty"` // default: the user at the other end of the socket
+	Anyway bool         `json:"anyway,omitempty"` // breaks safety rules: the command line's --force
+}
+
+// change reads the body of r, and how long the change is to last.
+func change(r *http.Request) (c Change, lasts time.Duration, err error) {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err = dec.Decode(&c); err != nil {
+		return c, 0, fmt.Errorf("request body: %w", err)
+	}
+	if c.Author == "" {
+		c.Author = peer(r.Context())
+	}
+	if c.For != "" {
+		if lasts, err = time.ParseDuration(c.For); err != nil {
+			return c, 0, fmt.Errorf("for: %q is not a duration (write 90m or 2h)", c.For)
+		}
+	}
+	return c, lasts, nil
+}
+
+func (s *Server) setOverride(r *http.Request) (any, error) {
+	c, lasts, err := change(r)
+	if err != nil {
+		return nil, err
+	}
+	o, err := health.NewOverride(r.PathValue("pool"), c.Force, c.Reason, c.Author, time.Now(), lasts)
+	if err != nil {
+		return nil, err
+	}
+	return o, s.Controller.Override(r.Context(), o, c.Anyway)
+}
+
+func (s *Server) clearOverride(r *http.Request) (any, error) {
+	return struct{}{}, s.Controller.ClearOverride(r.Context(), r.PathValue("pool"), peer(r.Context()))
+}
+
+func (s *Server) freeze(r *http.Request) (any, error) {
+	c, lasts, err := change(r)
+	if err != nil {
+		return nil, err
+	}
+	f, err := health.NewFreeze(c.Reason, c.Author, time.Now(), lasts)
+	if err != nil {
+		return nil, err
+	}
+	return f, s.Controller.Freeze(r.Context(), f)
+}
+
+func (s *Server) unfreeze(r *http.Request) (any, error) {
+	return struct{}{}, s.Controller.Unfreeze(r.Context(), peer(r.Context()))
+}
+
+func (s *Server) reload(r *http.Request) (any, error) {
+	c, _, err := change(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Controller.Reload(r.Context(), c.Anyway); err != nil {
+		var ps config.Problems
+		if errors.As(err, &ps) {
+			return nil, fmt.Errorf("the configuration cannot be used; what ran before goes on running:\n%w", err)
+		}
+		return nil, err
+	}
+	return s.Controller.Status().Reload, nil
+}

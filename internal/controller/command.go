@@ -1,0 +1,206 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+)
+
+// Refused is the error of a command that a safety rule forbids. It says what
+// force would break.
+type Refused struct{ Why string }
+
+func (r Refused) Error() string { return r.Why + " (use --force to do it all the same)" }
+
+// Override lays o over its pool, in place of an earlier override of it. The
+// error is Refused when a service would be left with fewer usable pools than
+// safety.at_least and force is false.
+func (c *Controller) Override(ctx context.Context, o health.Override, force bool) error {
+	return c.do(ctx, func() error {
+		if c.pools[o.Pool] == nil {
+			return fmt.Errorf("there is no pool %q (the pools are: %s)", o.Pool, strings.Join(c.poolNames(), ", "))
+		}
+		if why := c.breaks(o); why != "" && !force {
+			return Refused{why}
+		} else if why != "" {
+			c.deps.Log.Warn("override breaks a safety rule", "pool", o.Pool, "breaks", why)
+		}
+		c.overrides[o.Pool] = o
+		c.deps.Log.Warn("override set", "pool", o.Pool, "force", o.Force, "reason", o.Reason, "author", o.Author, "until", o.Expires)
+		c.decide(false)
+		c.save()
+		return c.kept()
+	})
+}
+
+// kept is the error of a command that is in force but would not survive a
+// restart.
+func (c *Controller) kept() error {
+	if c.storeErr == nil {
+		return nil
+	}
+	return fmt.Errorf("done, but it could not be saved and a restart would forget it: %w", c.storeErr)
+}
+
+// ClearOverride ends the override of pool.
+func (c *Controller) ClearOverride(ctx context.Context, pool, author string) error {
+	return c.do(ctx, func() error {
+		o, ok := c.overrides[pool]
+		if !ok {
+			return fmt.Errorf("pool %q has no override", pool)
+		}
+		delete(c.overrides, pool)
+		c.deps.Log.Warn("override cleared", "pool", pool, "force", o.Force, "author", author)
+		c.decide(false)
+		c.save()
+		return c.kept()
+	})
+}
+
+// breaks says which service o would leave with fewer pools that are up and
+// not drained than safety.at_least; "" for none. A service that has fewer
+// pools in all must keep as many as it has but one.
+func (c *Controller) breaks(o health.Override) string {
+	least := c.loaded.Config.Safety.AtLeast
+	if o.Force == health.ForceUp || least == 0 {
+		return ""
+	}
+	now := time.Now()
+	t := c.table(now)
+	for _, g := range c.groups {
+		if !slices.ContainsFunc(g.service.Pools, func(ch config.Choice) bool { return ch.Pool == o.Pool }) {
+			continue
+		}
+		left := 0
+		for _, ch := range g.service.Pools {
+			if p := t.Pools[ch.Pool]; p != nil && ch.Pool != o.Pool {
+				if state, drains := p.Effective(now); state == health.Up && !drains {
+					left++
+				}
+			}
+		}
+		if left < least {
+			return fmt.Sprintf("service %s would be left with %d pools that are up; safety.at_least is %d", g.service.Name, left, least)
+		}
+	}
+	return ""
+}
+
+// Freeze switches automation off: the pools that answer now go on answering,
+// until f.Expires or Unfreeze. Overrides still count.
+func (c *Controller) Freeze(ctx context.Context, f health.Freeze) error {
+	return c.do(ctx, func() error {
+		pools := freezePools(c.deps.Monitor.Table())
+		if c.freeze != nil {
+			pools = c.freeze.Pools // a freeze that is prolonged keeps what it froze
+		}
+		c.freeze = &frozen{Freeze: f, Pools: pools}
+		c.deps.Log.Warn("frozen: automation is off", "reason", f.Reason, "author", f.Author, "until", f.Expires)
+		c.decide(false)
+		c.save()
+		return c.kept()
+	})
+}
+
+// Unfreeze switches automation on again.
+func (c *Controller) Unfreeze(ctx context.Context, author string) error {
+	return c.do(ctx, func() error {
+		if c.freeze == nil {
+			return errors.New("nothing is frozen")
+		}
+		c.freeze = nil
+		c.deps.Log.Warn("unfrozen: automation is on again", "author", author)
+		c.decide(false)
+		c.save()
+		return c.kept()
+	})
+}
+
+// Reload reads the configuration again and puts it in force, atomically. When
+// it cannot be used, or would remove too much and force is false, what ran
+// before goes on running, and status says why. Reading and compiling happen on
+// the caller's goroutine: steering does not wait for them.
+func (c *Controller) Reload(ctx context.Context, force bool) error {
+	l, err := c.read()
+	if err == nil {
+		err = c.do(ctx, func() error { return c.replace(l, force) })
+		if err == nil {
+			return nil
+		}
+	}
+	return errors.Join(err, c.do(ctx, func() error {
+		c.reload = Reload{At: time.Now(), Problem: err.Error()}
+		c.deps.Log.Error("reload refused: the configuration of before stays in force", "error", err)
+		c.decide(false)
+		return nil
+	}))
+}
+
+// read loads the configuration and compiles its zones.
+func (c *Controller) read() (*Loaded, error) {
+	cfg, err := c.deps.Load()
+	if err != nil {
+		return nil, err
+	}
+	return Load(cfg, nil)
+}
+
+// replace puts l in force, on Run's goroutine.
+func (c *Controller) replace(l *Loaded, force bool) error {
+	if why := c.loaded.removes(l); why != "" {
+		if !force {
+			return Refused{why}
+		}
+		c.deps.Log.Warn("reload removes much, as forced", "what", why)
+	}
+	// The node hears of it first: monitors follow host names through our own zones.
+	c.tell(l)
+	if err := c.deps.Monitor.Reload(l.Config); err != nil {
+		c.tell(c.loaded)
+		return err
+	}
+	restart := needsRestart(c.loaded.Config, l.Config)
+	c.adopt(l)
+	c.reload = Reload{At: time.Now(), OK: true, Restart: restart}
+	c.decide(true)
+	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)
+	return nil
+}
+
+// tell passes l on to the rest of the node.
+func (c *Controller) tell(l *Loaded) {
+	if c.deps.Adopt != nil {
+		c.deps.Adopt(l)
+	}
+}
+
+// needsRestart lists the keys that differ and take effect at a start only.
+func needsRestart(old, new *config.Config) []string {
+	keys := []string{}
+	note := func(differs bool, key string) {
+		if differs {
+			keys = append(keys, key)
+		}
+	}
+	note(!slices.Equal(old.Listen.DNS, new.Listen.DNS), "listen.dns")
+	note(old.Listen.Control != new.Listen.Control, "listen.control")
+	note(old.Node.StateDir != new.Node.StateDir, "node.state_dir")
+	note(old.Node.User != new.Node.User, "node.user")
+	note(old.Node.Log != new.Node.Log, "node.log")
+	return keys
+}
+
+// poolNames lists the pools in the order of the configuration.
+func (c *Controller) poolNames() []string {
+	names := make([]string, len(c.loaded.Config.Pools))
+	for i, p := range c.loaded.Config.Pools {
+		names[i] = p.Name
+	}
+	return names
+}

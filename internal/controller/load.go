@@ -1,0 +1,118 @@
+package controller
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// A Loaded is a configuration with its zones, compiled: all that can be known
+// before anything is probed.
+type Loaded struct {
+	Config *config.Config
+	Set    *zone.Set
+}
+
+// Load compiles the zones of cfg. Its error is [config.Problems], every zone's
+// at once. Progress, where not nil, is told how many zones are done.
+func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
+	zones := make([]*zone.Zone, len(cfg.Zones))
+	problems := make([]config.Problems, len(cfg.Zones))
+	var mu sync.Mutex
+	done := 0
+	tick := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		if progress != nil {
+			progress(done, len(cfg.Zones))
+		}
+	}
+	var work sync.WaitGroup
+	next := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), len(cfg.Zones)) {
+		work.Go(func() {
+			for i := range next {
+				zones[i], problems[i] = parse(cfg.Zones[i], cfg.Node.Name)
+				tick()
+			}
+		})
+	}
+	for i := range cfg.Zones {
+		next <- i
+	}
+	close(next)
+	work.Wait()
+	if all := slices.Concat(problems...); len(all) > 0 {
+		return nil, all
+	}
+	l := &Loaded{Config: cfg, Set: zone.NewSet(zones)}
+	if ps := circular(l); len(ps) > 0 {
+		return nil, ps
+	}
+	return l, nil
+}
+
+// parse compiles one zone. Its files are read through an os.Root, so that no
+// $INCLUDE leaves the folder of the zone file, not by a symbolic link either.
+func parse(z config.Zone, node string) (*zone.Zone, config.Problems) {
+	var files fs.FS
+	if z.File != "" {
+		root, err := os.OpenRoot(filepath.Dir(z.File))
+		if err != nil {
+			return nil, config.Problems{{File: z.File, What: "cannot open the zone file's folder: " + err.Error(),
+				Mend: "name a file that this user may read"}}
+		}
+		defer root.Close()
+		files = root.FS()
+	}
+	return zone.Parse(z, node, files)
+}
+
+// circular finds pools whose host name leads, through static CNAMEs of our
+// own zones, to a name that shunt itself steers: probing it would ask the
+// answer whether the answer is right.
+func circular(l *Loaded) config.Problems {
+	var ps config.Problems
+	for _, p := range l.Config.Pools {
+		if p.CNAME == "" {
+			continue
+		}
+		target, _, ok := l.Set.Static(p.CNAME)
+		if !ok || target == "" {
+			continue
+		}
+		if z, s, steered := l.Config.Steered(target); steered {
+			ps = append(ps, config.Problem{File: l.Config.Path, Key: "pools[" + p.Name + "].cname",
+				What: fmt.Sprintf("circular check: %s leads to %s, which the service %s of zone %s steers", p.CNAME, target, s, z),
+				Mend: "let the pool's host name lead to the CDN's own name"})
+		}
+	}
+	return ps
+}
+
+// groupKey names what services with one decision have in common, so that the
+// last good order finds its way over a reload or a restart.
+func groupKey(s config.Service) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %d %d %t", s.Policy, s.TTL/1e9, s.TTLMin/1e9, s.Flatten)
+	for _, c := range s.Pools {
+		fmt.Fprintf(&b, " %s=%d", c.Pool, c.Weight)
+	}
+	return b.String()
+}
+
+// equalVariants reports whether a and b give the same answers.
+func equalVariants(a, b []zone.Variant) bool {
+	return slices.EqualFunc(a, b, func(x, y zone.Variant) bool {
+		return x.Pool == y.Pool && x.Weight == y.Weight && x.Target == y.Target && x.TTL == y.TTL && slices.Equal(x.Addrs, y.Addrs)
+	})
+}

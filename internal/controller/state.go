@@ -1,0 +1,161 @@
+package controller
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+)
+
+// A State is what a node remembers over a restart.
+type State struct {
+	Generation uint64              `json:"generation"` // of the last snapshot published
+	Saved      time.Time           `json:"saved"`
+	Overrides  []health.Override   `json:"overrides"`
+	Freeze     *frozen             `json:"freeze,omitempty"`
+	Good       map[string][]string `json:"good"` // last good orders
+	Verdicts   []health.Saved      `json:"verdicts"`
+
+	Problem string `json:"-"` // why there is no state, where there should be
+	store   store
+}
+
+// A frozen is automation switched off: which states hold until when.
+type frozen struct {
+	health.Freeze
+	Pools map[string]frozenPool `json:"pools"`
+}
+
+// A frozenPool is the state of one pool at the moment of the freeze.
+type frozenPool struct {
+	State  health.State `json:"state"`
+	Class  health.Class `json:"class,omitempty"`
+	Reason string       `json:"reason,omitempty"`
+	Since  time.Time    `json:"since"`
+}
+
+// freezePools returns the states in t.
+func freezePools(t *health.Table) map[string]frozenPool {
+	out := make(map[string]frozenPool, len(t.Pools))
+	for name, p := range t.Pools {
+		out[name] = frozenPool{p.State, p.Class, p.Reason, p.Since}
+	}
+	return out
+}
+
+// apply lays the frozen states over pools. Addresses keep following their
+// host names: a freeze fixes which pool answers, not where it lives. A pool
+// that came after the freeze keeps its own state.
+func (f *frozen) apply(pools map[string]*health.Pool) {
+	for name, then := range f.Pools {
+		now := pools[name]
+		if now == nil {
+			continue
+		}
+		p := *now
+		p.State, p.Class, p.Reason, p.Since, p.ChangeIn = then.State, then.Class, then.Reason, then.Since, 0
+		pools[name] = &p
+	}
+}
+
+// A store is the state file.
+type store struct{ path string }
+
+// stateFile is the state's name in the state directory.
+const stateFile = "state.json"
+
+// maxState is the largest state file that is read, in octets.
+const maxState = 256 << 20
+
+// ReadState reads the state that dir holds. A directory without one gives an
+// empty state. A file that cannot be used is set aside under another name and
+// told of in State.Problem: a damaged memory must not keep the node from
+// serving. The error is for a directory that cannot be used at all.
+func ReadState(dir string) (*State, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("state_dir: %w (make the folder, or name another in node.state_dir)", err)
+	}
+	path := filepath.Join(dir, stateFile)
+	s := &State{store: store{path}}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	var text []byte
+	if err == nil && info.Size() > maxState {
+		err = fmt.Errorf("%d octets, more than %d", info.Size(), maxState)
+	}
+	if err == nil {
+		text, err = os.ReadFile(path)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, s)
+	}
+	if err == nil {
+		return s, nil
+	}
+	aside := path + ".bad"
+	problem := fmt.Sprintf("%s could not be read (%v); started without memory of verdicts and overrides", path, err)
+	if os.Rename(path, aside) == nil {
+		problem += "; the file is kept as " + aside
+	}
+	return &State{store: store{path}, Problem: problem}, nil
+}
+
+// write replaces the state file by s, atomically and durably.
+func (st store) write(s *State) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(st.path), ".state-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails, as it should, once renamed
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), st.path)
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(st.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// save writes the state file. Failing, it says so in log and status, and
+// serving goes on.
+func (c *Controller) save() {
+	good := make(map[string][]string, len(c.groups))
+	for _, g := range c.groups {
+		if order := c.good[g.key]; order != nil {
+			good[g.key] = order
+		}
+	}
+	s := &State{Generation: c.gen, Saved: time.Now(), Overrides: c.sortedOverrides(), Freeze: c.freeze,
+		Good: good, Verdicts: c.deps.Monitor.Save()}
+	err := c.store.write(s)
+	if err != nil && c.storeErr == nil {
+		c.deps.Log.Error("state not saved", "path", c.store.path, "error", err)
+	}
+	if err == nil && c.storeErr != nil {
+		c.deps.Log.Info("state is saved again", "path", c.store.path)
+	}
+	c.storeErr = err
+	c.dirty = err != nil
+}

@@ -1,0 +1,223 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+)
+
+// A Status is what a person on call wants to know of a node. Its JSON names
+// are part of the interface.
+type Status struct {
+	Node       string          `json:"node"`
+	Generation uint64          `json:"generation"` // of the snapshot that answers
+	At         time.Time       `json:"at"`
+	Frozen     *Frozen         `json:"frozen"` // null while automation is on
+	Blind      string          `json:"blind,omitempty"`
+	FailOpen   []string        `json:"fail_open"` // services that answer though nothing is up
+	Alarms     []Alarm         `json:"alarms"`
+	Pools      []PoolStatus    `json:"pools"`
+	Services   []ServiceStatus `json:"services"`
+	Zones      int             `json:"zones"`
+	Names      int             `json:"names"` // owner names, over all zones
+	Reload     Reload          `json:"reload"`
+}
+
+// A Frozen says how long automation stays off, and why.
+type Frozen struct {
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+	Author string    `json:"author"`
+}
+
+// A Reload is the outcome of the last load of the configuration.
+type Reload struct {
+	At      time.Time `json:"at"`
+	OK      bool      `json:"ok"`
+	Problem string    `json:"problem,omitempty"`
+	Restart []string  `json:"restart,omitempty"` // keys that changed and wait for a restart
+}
+
+// A PoolStatus is one pool: what probes say of it, and an operator.
+type PoolStatus struct {
+	Name      string           `json:"name"`
+	Operator  string           `json:"operator"`
+	State     string           `json:"state"` // up, down, unknown: from probes, or as frozen
+	Since     time.Time        `json:"since"`
+	Class     health.Class     `json:"class,omitempty"`
+	Reason    string           `json:"reason"`
+	Held      string           `json:"held,omitempty"` // why votes against it are void
+	Override  *health.Override `json:"override"`       // null without one
+	Endpoints []EndpointStatus `json:"endpoints"`
+}
+
+// An EndpointStatus is one address of a pool.
+type EndpointStatus struct {
+	Addr    string     `json:"addr"`
+	State   string     `json:"state"`
+	Since   time.Time  `json:"since"`
+	Reason  string     `json:"reason,omitempty"`
+	Latency float64    `json:"latency_ms"`
+	CertEnd *time.Time `json:"cert_end,omitempty"`
+}
+
+// A ServiceStatus is one steered name: what answers now, and why.
+type ServiceStatus struct {
+	Name      string   `json:"name"`
+	Policy    string   `json:"policy"`
+	Answering []string `json:"answering"`
+	TTL       int      `json:"ttl"` // seconds
+	Why       string   `json:"why"`
+}
+
+// An Alarm is a condition that a person must know of. The runbook in
+// docs/operations.md has a section for each code.
+type Alarm struct {
+	Code     string    `json:"code"`
+	Severity string    `json:"severity"` // critical or warning
+	Subject  string    `json:"subject,omitempty"`
+	Since    time.Time `json:"since"`
+	What     string    `json:"what"`
+	Mend     string    `json:"mend"`
+}
+
+// Status returns the state of the node as of the last decision. The list of
+// services is drawn up here, for whoever asks: a flip does not wait for it.
+func (c *Controller) Status() *Status {
+	v := c.view.Load()
+	if v == nil {
+		return &Status{Node: "starting", FailOpen: []string{}, Alarms: []Alarm{}, Pools: []PoolStatus{}, Services: []ServiceStatus{}}
+	}
+	s := *v.status
+	byKey := make(map[string]*group, len(v.groups))
+	for i := range v.groups {
+		byKey[v.groups[i].key] = &v.groups[i]
+	}
+	for _, z := range v.loaded.Config.Zones {
+		for _, svc := range z.Services {
+			d := byKey[groupKey(svc)].decision
+			s.Services = append(s.Services, ServiceStatus{Name: svc.Name, Policy: string(svc.Policy),
+				Answering: d.Pools(), TTL: int(d.TTL / time.Second), Why: d.Why})
+			if d.FailOpen {
+				s.FailOpen = append(s.FailOpen, svc.Name)
+			}
+		}
+	}
+	return &s
+}
+
+// status draws up the state of v, but for its services.
+func (c *Controller) status(v *view, now time.Time) *Status {
+	cfg := v.loaded.Config
+	s := &Status{
+		Node:       cfg.Node.Name,
+		Generation: v.snapshot.Generation(),
+		At:         now,
+		Blind:      v.table.Blind,
+		FailOpen:   []string{},
+		Pools:      make([]PoolStatus, 0, len(cfg.Pools)),
+		Services:   []ServiceStatus{},
+		Zones:      len(cfg.Zones),
+		Names:      v.loaded.Set.Names(),
+		Reload:     c.reload,
+	}
+	if f := c.freeze; f != nil {
+		s.Frozen = &Frozen{f.Expires, f.Reason, f.Author}
+	}
+	for i := range cfg.Pools {
+		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.table.Pools[cfg.Pools[i].Name]))
+	}
+	s.Alarms = c.alarms(s, v, now)
+	return s
+}
+
+// poolStatus draws up one pool.
+func poolStatus(p *config.Pool, h *health.Pool) PoolStatus {
+	s := PoolStatus{Name: p.Name, Operator: p.Operator, State: health.Unknown.String(), Endpoints: []EndpointStatus{}}
+	if h == nil {
+		return s
+	}
+	s.State, s.Since, s.Class, s.Reason, s.Held, s.Override = h.State.String(), h.Since, h.Class, h.Reason, h.Held, h.Override
+	for _, e := range h.Endpoints {
+		es := EndpointStatus{Addr: e.Addr.String(), State: e.State.String(), Since: e.Since, Reason: e.Reason,
+			Latency: float64(e.Latency.Microseconds()) / 1000}
+		if !e.CertEnd.IsZero() {
+			es.CertEnd = &e.CertEnd
+		}
+		s.Endpoints = append(s.Endpoints, es)
+	}
+	return s
+}
+
+// warnEnding is how long before its end an override or a freeze alarms.
+const warnEnding = 15 * time.Minute
+
+// alarms lists the conditions that hold in s, the critical ones first, each
+// with the time since which it has held.
+func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
+	list := []Alarm{}
+	raise := func(code, severity, subject, what, mend string) {
+		key := code + " " + subject
+		if _, ok := c.held[key]; !ok {
+			c.held[key] = now
+		}
+		list = append(list, Alarm{code, severity, subject, c.held[key], what, mend})
+	}
+	if s.Blind != "" {
+		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
+	}
+	for _, g := range v.groups {
+		if len(g.decision.Picks) == 0 {
+			raise("no-answer", "critical", g.service.Name, g.decision.Why, "answers are SERVFAIL; give the pool addresses, or mend the resolvers")
+		} else if g.decision.FailOpen {
+			raise("fail-open", "critical", g.service.Name, g.decision.Why, "every pool is down; look at each pool's reason")
+		}
+	}
+	if s.Frozen != nil {
+		raise("frozen", "warning", "", fmt.Sprintf("automation is off until %s (%s, %s)", s.Frozen.Until.Format(time.RFC3339), s.Frozen.Author, s.Frozen.Reason), "shunt unfreeze")
+		if s.Frozen.Until.Sub(now) < warnEnding {
+			raise("freeze-ending", "warning", "", "the freeze ends at "+s.Frozen.Until.Format(time.RFC3339), "prolong it with shunt freeze, or be ready")
+		}
+	}
+	c.poolAlarms(s, v, now, raise)
+	if !s.Reload.OK {
+		raise("reload-refused", "warning", "", s.Reload.Problem, "mend the configuration (shunt check), then shunt reload")
+	}
+	if c.storeErr != nil {
+		raise("state-not-saved", "warning", "", c.storeErr.Error(), "a restart forgets verdicts and overrides; look at node.state_dir")
+	}
+	maps.DeleteFunc(c.held, func(key string, _ time.Time) bool {
+		return !slices.ContainsFunc(list, func(a Alarm) bool { return a.Code+" "+a.Subject == key })
+	})
+	slices.SortStableFunc(list, func(a, b Alarm) int { return cmp.Compare(a.Severity, b.Severity) }) // critical before warning
+	return list
+}
+
+// poolAlarms raises what concerns single pools.
+func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(code, severity, subject, what, mend string)) {
+	for _, p := range s.Pools {
+		if p.State == health.Down.String() {
+			raise("pool-down", "warning", p.Name, p.Reason, "shunt probe "+p.Name+" shows each endpoint")
+		}
+		if p.Held != "" {
+			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
+		}
+		if o := p.Override; o != nil && o.Expires.Sub(now) < warnEnding {
+			raise("override-ending", "warning", p.Name, "the override ends at "+o.Expires.Format(time.RFC3339), "set it again, or be ready")
+		}
+		h := v.table.Pools[p.Name]
+		if h == nil {
+			continue
+		}
+		for _, e := range h.Endpoints {
+			if e.CertWarn {
+				raise("certificate-ending", "warning", p.Name+" "+e.Addr.String(), "the certificate ends at "+e.CertEnd.Format(time.RFC3339), "renew it at "+p.Operator)
+			}
+		}
+	}
+}

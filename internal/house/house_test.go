@@ -1,0 +1,166 @@
+// Package house holds the import table of this code base, as a test: the
+// picture of who knows whom. It fails on an import that is not declared here,
+// and on a declaration that is no longer used, so the table is always true.
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/shunt-dns/shunt/"
+
+// table says what the non-test files of each package may import: packages of
+// ours, and third-party modules. Whoever adds a line has thought about it.
+var table = map[string]string{
+	"config":              "yaml viper mapstructure",
+	"health":              "",
+	"health/probe":        "config health miekg/dns pro-bing",
+	"health/monitor":      "config health",
+	"resolver":            "config resolver/zone miekg/dns x/sys x/net",
+	"resolver/steer":      "config health",
+	"resolver/zone":       "config health resolver/steer miekg/dns",
+	"internal/controller": "config health resolver/steer resolver/zone",
+	"internal/admin":      "health health/monitor internal/controller resolver config x/sys",
+	"internal/node":       "config health health/monitor health/probe internal/admin internal/controller resolver resolver/zone go-systemd x/sync",
+	"cmd/shunt":           "config health health/monitor internal/admin internal/controller internal/node internal/demo cobra x/term",
+}
+
+// modules are the third-party modules by the short names of the table.
+var modules = map[string]string{
+	"yaml":         "go.yaml.in/yaml/v3",
+	"viper":        "github.com/spf13/viper",
+	"mapstructure": "github.com/go-viper/mapstructure/v2",
+	"cobra":        "github.com/spf13/cobra",
+	"miekg/dns":    "github.com/miekg/dns",
+	"pro-bing":     "github.com/prometheus-community/pro-bing",
+	"go-systemd":   "github.com/coreos/go-systemd/v22",
+	"x/sys":        "golang.org/x/sys",
+	"x/net":        "golang.org/x/net",
+	"x/sync":       "golang.org/x/sync",
+	"x/term":       "golang.org/x/term",
+}
+
+// values are the packages that compute and nothing else: no goroutine, no
+// socket, no clock.
+var values = []string{"health", "resolver/steer", "resolver/zone"}
+
+func TestImportTable(t *testing.T) {
+	found := imports(t)
+	for _, pkg := range slices.Sorted(maps.Keys(found)) {
+		declared := strings.Fields(table[pkg])
+		for _, name := range slices.Sorted(maps.Keys(found[pkg])) {
+			if !slices.Contains(declared, name) {
+				t.Errorf("%s imports %s, which the table does not declare", pkg, name)
+			}
+		}
+		for _, name := range declared {
+			if !found[pkg][name] {
+				t.Errorf("%s no longer imports %s: take it out of the table", pkg, name)
+			}
+		}
+	}
+	for pkg := range table {
+		if found[pkg] == nil {
+			t.Errorf("the table names %s, which is not there", pkg)
+		}
+	}
+}
+
+// TestValuePackages holds value packages to their word.
+func TestValuePackages(t *testing.T) {
+	forbidden := []string{"net", "net/http", "os", "os/exec", "context", "log", "log/slog"}
+	walk(t, func(pkg, file string) {
+		if !slices.Contains(values, pkg) {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range []string{"time.Now(", "time.Sleep(", "time.After(", "\tgo func"} {
+			if strings.Contains(string(text), call) {
+				t.Errorf("%s: a value package calls %s", file, strings.TrimSpace(call))
+			}
+		}
+		for _, path := range fileImports(t, file) {
+			if slices.Contains(forbidden, path) {
+				t.Errorf("%s: a value package imports %s", file, path)
+			}
+		}
+	})
+}
+
+// imports returns what each package's non-test files import, by the short
+// names of the table; the standard library is left out.
+func imports(t *testing.T) map[string]map[string]bool {
+	found := map[string]map[string]bool{}
+	walk(t, func(pkg, file string) {
+		if found[pkg] == nil {
+			found[pkg] = map[string]bool{}
+		}
+		for _, path := range fileImports(t, file) {
+			if own, ok := strings.CutPrefix(path, module); ok {
+				found[pkg][own] = true
+				continue
+			}
+			if !strings.Contains(strings.Split(path, "/")[0], ".") {
+				continue
+			}
+			found[pkg][short(path)] = true
+		}
+	})
+	return found
+}
+
+// short returns the table's name of a third-party import.
+func short(path string) string {
+	for name, mod := range modules {
+		if path == mod || strings.HasPrefix(path, mod+"/") {
+			return name
+		}
+	}
+	return path
+}
+
+// walk calls f for every non-test Go file of the project.
+func walk(t *testing.T, f func(pkg, file string)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		f(filepath.ToSlash(rel), path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fileImports returns the import paths of one file.
+func fileImports(t *testing.T, file string) []string {
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, i := range parsed.Imports {
+		p, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}

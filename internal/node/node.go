@@ -1,0 +1,256 @@
+// Package node puts one running shunt together: sockets, monitors, the
+// controller and the control socket, under one context.
+//
+// It wires and orders, and decides nothing: verdicts are settled in
+// health/monitor, answers in internal/controller.
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/health/monitor"
+	"github.com/shunt-dns/shunt/health/probe"
+	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/resolver"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// Options are what a node needs beside its configuration.
+type Options struct {
+	Load     func() (*config.Config, error) // reads the configuration again
+	Log      *slog.Logger
+	Version  string
+	Progress func(done, all int) // told how many pools are known while the first probes run; may be nil
+}
+
+// A Node is one shunt whose sockets are open. Make it with Open, then call
+// Run once.
+type Node struct {
+	opts    Options
+	cfg     *config.Config
+	dns     *resolver.Server
+	control net.Listener
+	runner  *monitor.Runner
+	ctl     *controller.Controller
+	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
+
+	first   sync.Once
+	decided chan struct{} // closed with the first snapshot
+	serving chan struct{} // closed when queries are answered
+}
+
+// Open opens the sockets of l's configuration, reads the saved state, and
+// drops privileges. Nothing is answered and nothing is probed yet. The error
+// says which key is to blame.
+func Open(l *controller.Loaded, o Options) (*Node, error) {
+	n := &Node{opts: o, cfg: l.Config, decided: make(chan struct{}), serving: make(chan struct{})}
+	n.set.Store(l.Set)
+	if err := n.open(l); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) open(l *controller.Loaded) (err error) {
+	cfg := l.Config
+	state, err := controller.ReadState(cfg.Node.StateDir)
+	if err != nil {
+		return err
+	}
+	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
+		return err
+	}
+	if n.control, err = admin.Listen(cfg.Listen.Control); err != nil {
+		return err
+	}
+	if err = drop(cfg.Node.User, cfg.Node.StateDir, cfg.Listen.Control); err != nil {
+		return fmt.Errorf("node.user: %w", err)
+	}
+	n.runner, err = monitor.New(cfg, monitor.Deps{
+		Probe:  newProbe,
+		Lookup: lookup,
+		Local:  n.local,
+		Logger: n.opts.Log,
+	}, state.Verdicts)
+	if err != nil {
+		return err
+	}
+	n.ctl = controller.New(l, state, controller.Deps{
+		Monitor: n.runner,
+		Publish: n.publish,
+		Adopt:   n.adopt,
+		Load:    n.opts.Load,
+		Log:     n.opts.Log,
+	})
+	return nil
+}
+
+// close ends what open opened.
+func (n *Node) close() {
+	if n.dns != nil {
+		n.dns.Close()
+	}
+	if n.control != nil {
+		n.control.Close()
+	}
+}
+
+// publish takes a snapshot into service.
+func (n *Node) publish(s *zone.Snapshot) {
+	n.dns.Swap(s)
+	n.first.Do(func() { close(n.decided) })
+}
+
+// adopt makes a configuration known to those who do not hear of it from the
+// controller's snapshot.
+func (n *Node) adopt(l *controller.Loaded) {
+	n.set.Store(l.Set)
+	n.dns.SetDNS(l.Config.DNS)
+}
+
+// Addrs returns where the node answers.
+func (n *Node) Addrs() []netip.AddrPort { return n.dns.Addrs() }
+
+// Controller returns the node's controller.
+func (n *Node) Controller() *controller.Controller { return n.ctl }
+
+// Serving is closed once queries are answered.
+func (n *Node) Serving() <-chan struct{} { return n.serving }
+
+// Run probes, decides and answers until ctx ends, and saves the state then.
+// Each value from hup reloads the configuration. Queries are answered after
+// the first round of probes, which the longest timeout bounds.
+func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
+	defer n.close()
+	g, ctx := errgroup.WithContext(ctx)
+	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Version: n.opts.Version, Log: n.opts.Log}
+	g.Go(func() error { return n.runner.Run(ctx) })
+	g.Go(func() error { return api.Serve(ctx, n.control) })
+	g.Go(func() error { return n.reloads(ctx, hup) })
+	g.Go(func() error {
+		if !n.firstRound(ctx) {
+			return nil
+		}
+		return n.ctl.Run(ctx)
+	})
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.decided:
+		}
+		n.opts.Log.Info("serving", "node", n.cfg.Node.Name, "dns", n.dns.Addrs(), "control", n.cfg.Listen.Control,
+			"zones", len(n.cfg.Zones), "version", n.opts.Version)
+		notify(n.opts.Log, daemon.SdNotifyReady)
+		close(n.serving)
+		return n.dns.Serve(ctx)
+	})
+	err := g.Wait()
+	notify(n.opts.Log, daemon.SdNotifyStopping)
+	n.opts.Log.Info("stopped", "node", n.cfg.Node.Name)
+	return err
+}
+
+// firstRound waits until every pool has been probed once, and reports whether
+// ctx still lives.
+func (n *Node) firstRound(ctx context.Context) bool {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-n.runner.Ready():
+			n.tell(len(n.cfg.Pools))
+			return true
+		case <-tick.C:
+			known := 0
+			for _, p := range n.runner.Table().Pools {
+				if p.State != health.Unknown {
+					known++
+				}
+			}
+			n.tell(known)
+		}
+	}
+}
+
+// tell passes on how many pools are known.
+func (n *Node) tell(known int) {
+	if n.opts.Progress != nil {
+		n.opts.Progress(known, len(n.cfg.Pools))
+	}
+}
+
+// reloads reloads the configuration whenever hup says so. A configuration
+// that cannot be used is logged and shown in the status by the controller.
+func (n *Node) reloads(ctx context.Context, hup <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			notify(n.opts.Log, daemon.SdNotifyReloading)
+			_ = n.ctl.Reload(ctx, false)
+			notify(n.opts.Log, daemon.SdNotifyReady)
+		}
+	}
+}
+
+// notify tells systemd, where that started us.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd not told", "state", state, "error", err)
+	}
+}
+
+// newProbe makes the probe of a monitor.
+func newProbe(m config.Monitor) (monitor.Probe, error) { return probe.New(m) }
+
+// local follows name through our own zones, one step for the monitors.
+func (n *Node) local(name string) (target string, addrs []netip.Addr, ok bool) {
+	end, addrs, ours := n.set.Load().Static(name)
+	switch {
+	case ours && len(addrs) == 0:
+		return "", nil, true // ours, and without addresses
+	case ours:
+		return end, addrs, true
+	case end != name:
+		return end, nil, true // an alias that leads outside
+	}
+	return "", nil, false
+}
+
+// lookup resolves a pool's host name.
+func lookup(ctx context.Context, servers []netip.AddrPort, name string) (monitor.Addresses, error) {
+	a, err := probe.Lookup(ctx, servers, name)
+	return monitor.Addresses{Addrs: a.Addrs, TTL: a.TTL}, err
+}
+
+// Logger returns the log that l describes, written to w.
+func Logger(l config.Log, w *os.File) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(l.Level)) != nil {
+		level = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
