@@ -86,38 +86,40 @@ type PoolRule struct {
 // Settle sets State, Since, Class and Reason of p from its Endpoints, under
 // rule. prev is the opinion before, nil at first.
 //
-//	monitored  look-up   endpoints               prev      p
-//	no         -         -                       -         Up
-//	yes        Down      -                       -         Down, provider-dns
-//	yes        other     all Unknown, or none    settled   as prev: new addresses change nothing yet
-//	yes        other     some Unknown            settled   MergeStates of those that are known
-//	yes        other     -                       none,
-//	                                             Unknown   MergeStates of all
+//	monitored  look-up   prev           p
+//	no         -         -              Up
+//	yes        Down      -              Down, provider-dns
+//	yes        other     settled        MergeStates, an Unknown endpoint counting as prev does
+//	yes        other     none, Unknown  MergeStates
+//
+// So a new address changes nothing until it is known, and neither does an
+// exchange of all of them.
 //
 // Since is prev's while the state stays. A state without a predecessor, at a
 // cold start, is as old as its endpoints' verdicts make it.
 func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	settled := prev != nil && prev.State != Unknown
-	known := make([]Endpoint, 0, len(p.Endpoints))
-	states := make([]State, 0, len(p.Endpoints))
-	for _, e := range p.Endpoints {
-		if !settled || e.State != Unknown {
-			known, states = append(known, e), append(states, e.State)
+	states := make([]State, len(p.Endpoints))
+	for i, e := range p.Endpoints {
+		states[i] = e.State
+		if settled && e.State == Unknown {
+			states[i] = prev.State
 		}
 	}
-	k := need(rule.UpIf, len(known))
+	k := need(rule.UpIf, len(states))
 	switch {
 	case !rule.Monitored:
 		p.State = Up
 	case rule.Lookup != nil && rule.Lookup.State == Down:
 		p.State, p.Class, p.Reason = Down, rule.Lookup.Class, rule.Lookup.Reason
-	case settled && len(known) == 0:
-		p.State, p.Class, p.Reason = prev.State, prev.Class, prev.Reason
 	default:
 		p.State = MergeStates(states, rule.UpIf)
-		p.Class, p.Reason = blame(p.State, known, k)
+		p.Class, p.Reason = blame(p.State, p.Endpoints, k)
 		if p.Reason == "" && rule.Lookup != nil && rule.Lookup.Against > 0 {
 			p.Reason = rule.Lookup.Reason
+		}
+		if p.State == Down && p.Reason == "" { // it was down, and its new addresses are not known yet
+			p.Class, p.Reason = prev.Class, prev.Reason
 		}
 	}
 	switch {
@@ -126,7 +128,7 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	case settled:
 		p.Since = now
 	default:
-		p.Since = since(p.State, rule.Lookup, known, k, now)
+		p.Since = since(p.State, rule.Lookup, p.Endpoints, k, now)
 	}
 }
 

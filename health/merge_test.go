@@ -103,7 +103,10 @@ func TestSettle(t *testing.T) {
 		{"a new address changes nothing", PoolRule{Monitored: true, UpIf: 0}, "U", "U?", "U", -2, ""},
 		{"nor do new ones alone", PoolRule{Monitored: true, UpIf: 1}, "D", "??", "D", -2, "before"},
 		{"at the start it does", PoolRule{Monitored: true, UpIf: 0}, "?", "U?", "?", -2, ""},
-		{"the known ones decide", PoolRule{Monitored: true, UpIf: 1}, "U", "?D", "D", -1, "status 500"},
+		{"a new one keeps an up pool up", PoolRule{Monitored: true, UpIf: 1}, "U", "?D", "U", -2, "0 of 2 endpoints up, 1 needed: 192.0.2.1: status 500"},
+		{"and a down pool down", PoolRule{Monitored: true, UpIf: 0}, "D", "?U", "D", -2, "before"},
+		{"until it is known", PoolRule{Monitored: true, UpIf: 1}, "U", "DD", "D", -1, "0 of 2 endpoints up, 1 needed: 192.0.2.0: status 500"},
+		{"an up pool without addresses", PoolRule{Monitored: true, UpIf: 1}, "U", "", "?", -1, ""},
 	} {
 		now, before := start.Add(time.Hour), start.Add(-time.Hour)
 		var prev *Pool

@@ -7,10 +7,9 @@ import (
 )
 
 const (
-	batch      = 256         // outcomes taken in one step
-	refresh    = time.Second // the table may be this old in what is for people
-	idleStep   = time.Minute // the owner looks around at least this often
-	firstShare = 0.1         // of the interval; the second probe comes no sooner
+	batch    = 256         // outcomes taken in one step
+	refresh  = time.Second // the table may be this old in what is for people
+	idleStep = time.Minute // the owner looks around at least this often
 )
 
 // takeAll takes got (where it is an outcome) and those that wait behind it.
@@ -60,13 +59,13 @@ func (r *Runner) take(o outcome, now time.Time) {
 // reports whether none is left.
 func (r *Runner) settle(t *target, now time.Time) bool {
 	for i, res := range t.pending {
-		before := t.v.State
-		held := t.held
+		was, held := t.v, t.held
 		if !r.vote(t, res, now) {
 			t.pending = append(t.pending[:0], t.pending[i:]...)
 			return false
 		}
-		if t.v.State != before || t.held != held {
+		doubt := was.Against == 0 && t.v.Against > 0 && t.v.State == health.Up
+		if t.v.State != was.State || t.held != held || doubt {
 			r.urgent = true
 		}
 	}
@@ -114,7 +113,7 @@ func (r *Runner) reschedule(t *target, now time.Time) {
 		if !t.spread {
 			// The first probes began at once; from here on they are spread.
 			t.spread = true
-			wait = time.Duration(float64(t.interval()) * (firstShare + (1-firstShare)*r.random.Float64()))
+			wait = time.Duration(float64(t.interval()) * r.random.Float64())
 		}
 		r.schedule.set(t, later(now, t.launched.Add(wait)))
 	}

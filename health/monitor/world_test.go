@@ -25,9 +25,9 @@ type world struct {
 	mu     sync.Mutex
 	says   map[string]string   // address, or monitor and address with a space between, to a word
 	names  map[string][]string // host name to addresses; none: the look-up fails
+	turns  int                 // when not 0, look-ups find one address each, in turn
 	cut    bool                // the controls do not answer
 	probes map[string]int      // by address
-	from   map[string]netip.AddrPort
 	log    bytes.Buffer
 }
 
@@ -52,6 +52,13 @@ func (w *world) resolve(name string, addrs ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.names[name] = addrs
+}
+
+// rotate makes look-ups find one address each, in turn.
+func (w *world) rotate() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turns = 1
 }
 
 // sever cuts this node off, or ends that.
@@ -135,6 +142,10 @@ func (w *world) lookup(ctx context.Context, _ []netip.AddrPort, name string) (Ad
 	addrs := w.names[name]
 	if len(addrs) == 0 {
 		return Addresses{}, fmt.Errorf("%s: SERVFAIL from 3 of 3 resolvers", name)
+	}
+	if w.turns > 0 {
+		addrs = addrs[w.turns%len(addrs):][:1]
+		w.turns++
 	}
 	found := Addresses{TTL: 30 * time.Second}
 	for _, a := range addrs {
