@@ -143,7 +143,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	}
 	doc, err := parseYAML(text)
 	if err != nil {
-		r.syntax(err)
+		r.syntax(err, text)
 		return nil
 	}
 	file, lists := r.sections(doc)

@@ -34,6 +34,10 @@ func (r *reader) monitors(list []rawMonitor, dir string) ([]Monitor, map[string]
 	out, seen := make([]Monitor, 0, len(list)), make(map[string]place, len(list))
 	for i := range list {
 		p, raw := top("monitors").item(i), &list[i]
+		if raw.Line == 0 {
+			out = append(out, Monitor{})
+			continue
+		}
 		m := r.monitor(p, raw, dir)
 		r.named(p, raw.Name, seen, m.Name, len(out))
 		out = append(out, m)
@@ -43,7 +47,7 @@ func (r *reader) monitors(list []rawMonitor, dir string) ([]Monitor, map[string]
 
 func (r *reader) monitor(p path, raw *rawMonitor, dir string) Monitor {
 	m := Monitor{Name: r.label(p.sub("name"), raw.Name, "")}
-	if !raw.Name.set() {
+	if raw.Name.missing() {
 		r.problem(p, at(raw.Line), "the monitor has no name", "write name: NAME, by which pools refer to it")
 	}
 	r.timing(p, raw, &m)
@@ -136,7 +140,7 @@ func (r *reader) httpCheck(p path, raw *rawHTTP, port uint16, dir string) HTTPCh
 	if !strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(c rune) bool { return c <= ' ' || c > '~' || c == '#' }) {
 		r.problem(p.sub("path"), raw.Path, fmt.Sprintf("%q is not a path", clip(c.Path)), "begin it with / and escape what is not printing ASCII, as in /health%20check")
 	}
-	if c.Method == "HEAD" && raw.Body.set() {
+	if c.Method == "HEAD" && raw.Body.text != "" {
 		r.problem(p.sub("body"), raw.Body, "the answer to HEAD has no body", "write method: GET, or remove body")
 	}
 	for i, h := range c.RequestHeaders {
@@ -181,7 +185,7 @@ func (r *reader) certWarn(p path, s scalar) time.Duration {
 }
 
 func (r *reader) tcpCheck(p path, raw *rawTCP) TCPCheck {
-	if !raw.Port.set() {
+	if raw.Port.missing() {
 		r.problem(p, at(raw.Line), "the check has no port", "write port: NUMBER")
 	}
 	return TCPCheck{
@@ -192,7 +196,7 @@ func (r *reader) tcpCheck(p path, raw *rawTCP) TCPCheck {
 }
 
 func (r *reader) dnsCheck(p path, raw *rawDNS) DNSCheck {
-	if !raw.Name.set() {
+	if raw.Name.missing() {
 		r.problem(p, at(raw.Line), "the check has no name to ask for", "write name: www.example.com")
 	}
 	return DNSCheck{
@@ -238,8 +242,11 @@ func askable(t uint16) bool { return t != 0 && t != 41 && (t < 128 || t > 255) &
 
 // site reads the customer's own name, which goes into SNI and Host.
 func (r *reader) site(p path, s scalar, line int32) string {
-	if !s.set() {
+	if s.missing() {
 		r.problem(p, at(line), "the check has no host", "write host: www.example.com, the name that users ask for; it is sent as SNI and Host through every pool")
+		return ""
+	}
+	if !s.set() {
 		return ""
 	}
 	if a, err := netip.ParseAddr(s.text); err == nil && a.Zone() == "" {

@@ -12,6 +12,10 @@ func (r *reader) pools(list []rawPool, monitors map[string]place) ([]Pool, map[s
 	out, seen := make([]Pool, 0, len(list)), make(map[string]place, len(list))
 	for i := range list {
 		p, raw := top("pools").item(i), &list[i]
+		if raw.Line == 0 {
+			out = append(out, Pool{})
+			continue
+		}
 		pool := r.pool(p, raw, monitors)
 		r.named(p, raw.Name, seen, pool.Name, len(out))
 		out = append(out, pool)
@@ -32,13 +36,13 @@ func (r *reader) pool(p path, raw *rawPool, monitors map[string]place) Pool {
 		Origin:    raw.Origin.text,
 	}
 	pool.Operator = r.label(p.sub("operator"), raw.Operator, pool.Name)
-	if !raw.Name.set() {
+	if raw.Name.missing() {
 		r.problem(p, at(raw.Line), "the pool has no name", "write name: NAME, by which services refer to it")
 	}
 	switch {
-	case raw.CNAME.set() && raw.Addresses != nil:
+	case !raw.CNAME.missing() && raw.Addresses != nil:
 		r.problem(p, at(raw.Line), "a pool has either a cname or addresses", "write a pool for each; a service may list both")
-	case !raw.CNAME.set() && len(raw.Addresses) == 0:
+	case raw.CNAME.missing() && len(raw.Addresses) == 0:
 		r.problem(p, at(raw.Line), "the pool leads nowhere", "write cname: HOST NAME, or addresses: [ADDRESS, …]")
 	}
 	for i, s := range raw.Monitors {

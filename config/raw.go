@@ -9,11 +9,15 @@ package config
 type scalar struct {
 	text string
 	line int32  // from 1; 0: the key was left out, or stands elsewhere
+	bad  bool   // there is something, but no value; it has been reported
 	from source // where it was written when not in the file
 }
 
-// set reports whether the key was written.
-func (s scalar) set() bool { return s.line > 0 || s.from != "" }
+// set reports whether there is a value.
+func (s scalar) set() bool { return !s.bad && !s.missing() }
+
+// missing reports whether the key was left out.
+func (s scalar) missing() bool { return s.line == 0 && s.from == "" }
 
 // A source names what overrode a key of the file, as "SHUNT_NODE_NAME".
 type source string
@@ -26,6 +30,8 @@ type rawLists struct {
 	Zones    []rawZone    `key:"zones"`
 }
 
+// The Line of a mapping is 0 where something else stands in its place, which
+// has been reported.
 type rawMonitor struct {
 	Line int32
 

@@ -195,8 +195,8 @@ func (r *reader) tree(p path, n *yaml.Node, t reflect.Type) any {
 	case reflect.Slice:
 		var list []scalar
 		r.list(p, n, reflect.ValueOf(&list).Elem())
-		if list == nil {
-			return nil
+		if list == nil || slices.ContainsFunc(list, func(s scalar) bool { return !s.set() }) {
+			return nil // it has been reported
 		}
 		texts, lines := make([]string, len(list)), make([]int32, len(list))
 		for i, s := range list {

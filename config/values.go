@@ -150,7 +150,7 @@ func formatSpan(d time.Duration) string {
 			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
 		}
 	}
-	return d.String()
+	return "0"
 }
 
 // share reads a percentage, from least to most percent, as a share of 1.

@@ -55,11 +55,6 @@ func at(line int32) scalar { return scalar{line: line} }
 // line of a node, with aliases standing where their anchor stands.
 func lineOf(n *yaml.Node) int32 { return int32(n.Line) }
 
-var (
-	yamlLine = regexp.MustCompile(`line (\d+): *`)
-	errMany  = errors.New("more than one document")
-)
-
 // parseYAML returns the one document of text, nil when it is empty, or an
 // error of the YAML parser.
 func parseYAML(text []byte) (*yaml.Node, error) {
@@ -70,24 +65,56 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if err := d.Decode(&next); !errors.Is(err, io.EOF) {
-		return nil, errMany
+	if err := d.Decode(&next); err == nil {
+		return nil, fmt.Errorf("line %d: %w", max(1, next.Line), errMany)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
 	}
 	return doc.Content[0], nil
 }
 
-// syntax reports an error of the YAML parser.
-func (r *reader) syntax(err error) {
+var (
+	yamlLine = regexp.MustCompile(`line (\d+): *`)
+	errMany  = errors.New("a second YAML document begins here")
+
+	// What yaml says with a line that is one too small.
+	yamlShort = regexp.MustCompile(`^did not find expected (<|node content|'-'|key|',')`)
+)
+
+// syntax reports an error of the YAML parser about text. It names the line
+// in which what it was reading began.
+func (r *reader) syntax(err error, text []byte) {
 	what, line := strings.TrimPrefix(err.Error(), "yaml: "), 0
 	if m := yamlLine.FindStringSubmatch(what); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		what = strings.Replace(what, m[0], "", 1)
 	}
-	mend := "YAML needs spaces for indentation, never tabs, and quotes around values that begin with * & @ % or contain \": \""
-	if errors.Is(err, errMany) {
-		what, mend = "the file has more than one YAML document", "remove the line --- and what follows it"
+	mend := "quote what begins with * & @ % : or contains a colon and a space; close what is opened"
+	switch {
+	case errors.Is(err, errMany):
+		mend = "remove the line --- and what follows it"
+	case strings.Contains(what, "tab"):
+		what, mend = "a tab in the indentation", "indent with spaces"
+		line = tabbed(text, line)
+	case yamlShort.MatchString(what):
+		line++
 	}
+	line = min(line, 1+bytes.Count(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")))
 	r.problem(path{index: -1}, at(int32(line)), what, mend)
+}
+
+// tabbed returns the first line from line on that has a tab in its
+// indentation.
+func tabbed(text []byte, line int) int {
+	n := 0
+	for l := range bytes.Lines(text) {
+		n++
+		indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]
+		if n >= line && bytes.IndexByte(indent, '\t') >= 0 {
+			return n
+		}
+	}
+	return line
 }
 
 // A shape is what a mapping may hold, from the tags of its raw struct.
@@ -261,10 +288,11 @@ func (r *reader) fill(p path, n *yaml.Node, v reflect.Value) {
 
 func (r *reader) mapping(p path, n *yaml.Node, v reflect.Value) {
 	s := r.shape(v.Type())
-	if s.line >= 0 {
+	alone := n.Kind == yaml.ScalarNode && s.alone >= 0
+	if s.line >= 0 && (alone || n.Kind == yaml.MappingNode) {
 		v.Field(s.line).SetInt(int64(n.Line))
 	}
-	if n.Kind == yaml.ScalarNode && s.alone >= 0 {
+	if alone {
 		r.fill(p, n, v.Field(s.alone))
 		return
 	}
@@ -283,6 +311,7 @@ func (r *reader) list(p path, n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
 		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || v.Type().Elem() == reflect.TypeFor[rawMonitor]() {
 			r.problem(p, at(lineOf(n)), "this must be a list, not "+kindOf(n), "write its items as - ITEM, or [ITEM, ITEM]")
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1)) // an item that is not there: the list was not left out
 			return
 		}
 		items = []*yaml.Node{n}
@@ -323,18 +352,17 @@ func (r *reader) scalar(p path, n *yaml.Node) scalar {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.problem(p, s, "this must be one value, not "+kindOf(n), "")
-		return scalar{}
 	case n.Tag == "!!null":
 		r.problem(p, s, "the key has no value", "write one, or leave the key out")
-		return scalar{}
 	case n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str":
 		r.problem(p, s, "tags are not understood", "remove "+clip(n.Tag))
-		return scalar{}
 	case len(n.Value) > MaxValue:
 		r.problem(p, s, fmt.Sprintf("the value has %d octets", len(n.Value)), fmt.Sprintf("at most %d are allowed", MaxValue))
-		return scalar{}
+	default:
+		s.text = n.Value
+		return s
 	}
-	s.text = n.Value
+	s.bad = true
 	return s
 }
 

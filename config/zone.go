@@ -21,6 +21,10 @@ func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir 
 	cfg.Zones = make([]Zone, 0, len(list))
 	for i := range list {
 		p, raw := top("zones").item(i), &list[i]
+		if raw.Line == 0 {
+			cfg.Zones = append(cfg.Zones, Zone{})
+			continue
+		}
 		z := r.zone(p, raw, cfg.Node.Name, dir)
 		r.named(p, raw.Name, seen, z.Name, len(cfg.Zones))
 		cfg.Zones = append(cfg.Zones, z)
@@ -31,7 +35,7 @@ func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir 
 		if z.Name != "" {
 			w.zone(top("zones").item(i).sub("services"), z, list[i].Services.node)
 		}
-		if z.File == "" && len(z.Services) == 0 && list[i].Services.node == nil {
+		if list[i].Line > 0 && z.File == "" && len(z.Services) == 0 && list[i].Services.node == nil {
 			r.problem(top("zones").item(i), at(list[i].Line), "the zone has nothing to answer with", "write file: MASTER FILE, services:, or both")
 		}
 	}
@@ -43,7 +47,7 @@ func (r *reader) zone(p path, raw *rawZone, node, dir string) Zone {
 		File: r.filePath(p.sub("file"), raw.File, dir),
 		Max:  r.count(p.sub("max_records"), raw.Max, defaultMaxRecords, 1, MaxRecords),
 	}
-	if !raw.Name.set() {
+	if raw.Name.missing() {
 		r.problem(p, at(raw.Line), "the zone has no name", "write name: example.com")
 	}
 	if strings.HasPrefix(z.Name, "*.") {
@@ -117,6 +121,10 @@ func (w *services) zone(p path, z *Zone, n *yaml.Node) {
 		}
 		var raw rawService
 		w.fill(p.item(len(z.Services)), it, reflect.ValueOf(&raw).Elem())
+		if raw.Line == 0 {
+			z.Services = append(z.Services, Service{})
+			continue
+		}
 		add(&raw)
 	}
 }
@@ -160,8 +168,11 @@ func (w *services) ttl(p path, s scalar, def, most time.Duration) time.Duration 
 // owner reads the name of a service, which must lie in z and in no deeper
 // zone.
 func (w *services) owner(p path, raw *rawService, z *Zone) string {
-	if !raw.Name.set() {
+	if raw.Name.missing() {
 		w.problem(p, at(raw.Line), "the service has no name", `write name: www, or "@" for the zone itself`)
+		return ""
+	}
+	if !raw.Name.set() {
 		return ""
 	}
 	name, err := parseName(raw.Name.text, z.Name)
@@ -216,7 +227,7 @@ func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
 		sum += choice.Weight
 		out = append(out, choice)
 	}
-	if sum == 0 && policy == Weighted {
+	if sum == 0 && policy == Weighted && len(w.problems)+w.more == before {
 		w.problem(p, raw.Pools[0].Pool, "every weight is 0", "give at least one pool a weight above 0")
 	}
 	if len(w.problems)+w.more == before {
@@ -227,6 +238,9 @@ func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
 
 // choice reads one pool of a service, which none of before may name.
 func (w *services) choice(p path, c rawChoice, policy Preset, before []Choice) Choice {
+	if c.Line == 0 || c.Pool.bad {
+		return Choice{}
+	}
 	if !c.Pool.set() {
 		w.problem(p, at(c.Line), "the item names no pool", "write POOL, or {pool: POOL, weight: 10}")
 		return Choice{}
