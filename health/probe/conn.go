@@ -1,0 +1,123 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// maxRead bounds what a probe reads of a body, and of the fields before it.
+const maxRead = 64 << 10
+
+// A conn is one connection to an endpoint, with the reader that its answers
+// come through.
+type conn struct {
+	tcp      *net.TCPConn
+	net.Conn           // tcp, or TLS over it
+	certEnd  time.Time // zero without TLS
+	used     time.Time // when the last answer on it ended
+	limit    io.LimitedReader
+	br       *bufio.Reader
+}
+
+// connect opens a connection to port of at.addr and, given a configuration,
+// shakes hands. It never looks at proxies of the environment. Every later
+// operation on the connection ends at at.deadline, or with ctx by release.
+func connect(ctx context.Context, at *attempt, port uint16, cfg *tls.Config) (*conn, error) {
+	at.stage = connecting
+	begin := time.Now()
+	d := net.Dialer{KeepAlive: -1}
+	tcp, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, netip.AddrPortFrom(at.addr, port))
+	at.phases.Connect = time.Since(begin)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{tcp: tcp, Conn: tcp}
+	if err := tcp.SetDeadline(at.deadline); err != nil {
+		c.abort()
+		return nil, err
+	}
+	if cfg != nil {
+		if err := c.handshake(ctx, at, cfg); err != nil {
+			c.abort()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// handshake makes c a TLS connection and notes when its certificate ends,
+// also when the certificate is the reason for the failure.
+func (c *conn) handshake(ctx context.Context, at *attempt, cfg *tls.Config) error {
+	at.stage = handshaking
+	defer c.watch(ctx)()
+	begin := time.Now()
+	t := tls.Client(c.tcp, cfg)
+	err := t.Handshake()
+	at.phases.TLS = time.Since(begin)
+	if err != nil {
+		at.certEnd = badCertEnd(err)
+		return err
+	}
+	c.Conn = t
+	c.certEnd = chainsEnd(t.ConnectionState().VerifiedChains)
+	at.certEnd = c.certEnd
+	return nil
+}
+
+// watch ends whatever c is doing when ctx is cancelled; the function it
+// returns stops watching. Deadlines alone do not know of a cancelled ctx.
+func (c *conn) watch(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() { _ = c.tcp.SetDeadline(time.Unix(1, 0)) })
+}
+
+// reader returns the buffered reader of c, which fails after n more octets
+// have come from the network.
+func (c *conn) reader(n int64) *bufio.Reader {
+	if c.br == nil {
+		c.limit.R = c.Conn
+		c.br = bufio.NewReader(&c.limit)
+	}
+	c.limit.N = n
+	return c.br
+}
+
+// unlimit lets c's reader read on without end.
+func (c *conn) unlimit() { c.limit.N = math.MaxInt64 }
+
+// overran reports whether c's reader has used up its limit.
+func (c *conn) overran() bool { return c.limit.N <= 0 }
+
+// abort closes c with a reset instead of FIN: nothing more is wanted from it,
+// and thousands of probes a second must not leave as many sockets in
+// TIME_WAIT. HAProxy's checks do the same.
+func (c *conn) abort() {
+	_ = c.tcp.SetLinger(0)
+	_ = c.Conn.Close()
+}
+
+// chainsEnd returns when the last of the verified chains ends: a client needs
+// only one. A chain ends with the first of its certificates.
+func chainsEnd(chains [][]*x509.Certificate) (end time.Time) {
+	for _, chain := range chains {
+		if e := earliestEnd(chain); e.After(end) {
+			end = e
+		}
+	}
+	return end
+}
+
+func earliestEnd(chain []*x509.Certificate) (end time.Time) {
+	for _, cert := range chain {
+		if end.IsZero() || cert.NotAfter.Before(end) {
+			end = cert.NotAfter
+		}
+	}
+	return end
+}

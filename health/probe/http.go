@@ -1,0 +1,313 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+)
+
+const (
+	maxHops    = 5 // redirects that are followed
+	maxInterim = 5 // 1xx answers before the real one (RFC 9110 §15.2)
+)
+
+// errHeaders is the failure of an answer whose fields do not end.
+var errHeaders = errors.New("the header fields exceed 64 KiB")
+
+// An httpProbe is an http or https monitor made ready. It writes a request
+// that was rendered once, by net/http, and reads the answer with net/http, on
+// a connection of its own: so the phases are exact, a probe starts no
+// goroutine, and the endpoint's address is the only one it can reach.
+type httpProbe struct {
+	check   config.HTTPCheck
+	secure  bool
+	tls     *tls.Config // for redirects to https also in a probe of http
+	request *http.Request
+	wire    []byte // request as written; it is the same for every endpoint
+	header  http.Header
+	bodies  sync.Pool // of *[]byte, maxRead long
+	idle    *idleConns
+}
+
+func newHTTP(m config.Monitor) (ask, error) {
+	h := m.HTTP
+	p := &httpProbe{check: h, secure: m.Kind == config.HTTPS}
+	p.bodies.New = func() any { b := make([]byte, maxRead); return &b }
+	if p.secure || h.FollowRedirects {
+		cfg, err := tlsConfig(h.Host, h.RootCAs)
+		if err != nil {
+			return nil, err
+		}
+		cfg.NextProtos = []string{"http/1.1"}
+		p.tls = cfg
+	}
+	target, err := url.ParseRequestURI(h.Path)
+	if err != nil {
+		return nil, fmt.Errorf("path %q is not one: %w (it begins with /)", h.Path, err)
+	}
+	target.Scheme, target.Host = scheme(p.secure), h.Host
+	if err := p.fields(); err != nil {
+		return nil, err
+	}
+	if p.request, p.wire, err = p.render(target); err != nil {
+		return nil, fmt.Errorf("the request cannot be written: %w", err)
+	}
+	if h.KeepAlive {
+		p.idle = newIdleConns(2*m.Interval + m.Timeout)
+	}
+	return p.ask, nil
+}
+
+// fields collects what the request says beside its first line and Host.
+func (p *httpProbe) fields() error {
+	p.header = http.Header{"User-Agent": {userAgent()}, "Accept": {"*/*"}}
+	for _, f := range p.check.RequestHeaders {
+		if strings.EqualFold(f.Name, "Host") {
+			return errors.New("request_headers may not hold Host (use the key host)")
+		}
+		p.header.Del(f.Name)
+	}
+	for _, f := range p.check.RequestHeaders {
+		p.header.Add(f.Name, f.Value)
+	}
+	return nil
+}
+
+// render returns the request for target and its octets. The Host field is the
+// customer's name as configured, whatever the port.
+func (p *httpProbe) render(target *url.URL) (*http.Request, []byte, error) {
+	method := p.check.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	r := &http.Request{
+		Method: method, URL: target, Host: p.check.Host, Header: p.header,
+		ProtoMajor: 1, ProtoMinor: 1, Close: !p.check.KeepAlive,
+	}
+	var b bytes.Buffer
+	err := r.Write(&b)
+	return r, b.Bytes(), err
+}
+
+// ask asks, and follows redirects where the monitor says so.
+func (p *httpProbe) ask(ctx context.Context, at *attempt) {
+	at.host = p.check.Host
+	q := question{port: p.check.Port, secure: p.secure, request: p.request, wire: p.wire}
+	body := p.bodies.Get().(*[]byte)
+	defer p.bodies.Put(body)
+	for hop := 0; ; hop++ {
+		resp, err := p.exchange(ctx, at, q, *body)
+		if at.err = err; err != nil {
+			return
+		}
+		next, why := p.redirect(resp, q)
+		if next == nil || hop == maxHops {
+			if next != nil {
+				why = fmt.Sprintf("redirected more than %d times", maxHops)
+			}
+			at.redirect = why
+			p.judge(at)
+			// The scratch body goes back to the pool; classify needs its own.
+			at.body = bytes.Clone(at.body)
+			return
+		}
+		q = *next
+	}
+}
+
+// A question is one request of a probe; redirects make for more than one.
+type question struct {
+	port    uint16
+	secure  bool
+	request *http.Request
+	wire    []byte
+}
+
+// exchange asks q on an idle connection where the probe keeps one, else on a
+// new one. An idle connection that the edge has closed meanwhile says nothing
+// about the edge, so one that fails before the first octet is replaced.
+func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body []byte) (*http.Response, error) {
+	if p.idle != nil && q.port == p.check.Port && q.secure == p.secure {
+		if c := p.idle.take(at.addr); c != nil {
+			_ = c.tcp.SetDeadline(at.deadline)
+			at.certEnd = c.certEnd
+			resp, err := p.converse(ctx, at, c, q, body)
+			if err == nil || at.stage != waiting || isTimeout(err) || ctx.Err() != nil {
+				return resp, err
+			}
+		}
+	}
+	var cfg *tls.Config
+	if q.secure {
+		cfg = p.tls
+	}
+	c, err := connect(ctx, at, q.port, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return p.converse(ctx, at, c, q, body)
+}
+
+// converse writes q to c and reads the answer, its body into body. It keeps c
+// for the next probe where that is wanted and possible, and else closes it.
+func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body []byte) (*http.Response, error) {
+	stop := c.watch(ctx)
+	resp, whole, err := p.read(at, c, q, body)
+	keep := stop() && err == nil && whole && p.idle != nil && !resp.Close && c.br.Buffered() == 0 &&
+		q.port == p.check.Port && q.secure == p.secure && p.accepts(resp.StatusCode)
+	if keep {
+		p.idle.put(at.addr, c)
+	} else {
+		c.abort()
+	}
+	return resp, err
+}
+
+// read writes the request and reads the answer. whole reports that nothing of
+// the answer is left on the connection.
+func (p *httpProbe) read(at *attempt, c *conn, q question, body []byte) (resp *http.Response, whole bool, err error) {
+	at.stage = waiting
+	begin := time.Now()
+	if _, err = c.Write(q.wire); err == nil {
+		_, err = c.reader(maxRead).Peek(1)
+	}
+	at.phases.Processing = time.Since(begin)
+	if err != nil {
+		return nil, false, err
+	}
+	at.stage = reading
+	begin = time.Now()
+	defer func() { at.phases.Transfer = time.Since(begin) }()
+	for range maxInterim {
+		if resp, err = http.ReadResponse(c.br, q.request); err != nil {
+			if c.overran() {
+				err = errHeaders
+			}
+			return nil, false, err
+		}
+		if resp.StatusCode >= 200 {
+			break
+		}
+	}
+	at.status, at.header = resp.StatusCode, resp.Header
+	c.unlimit()
+	n, whole, err := readBody(resp.Body, body)
+	at.body = body[:n]
+	if err == nil {
+		at.stage = answered
+	}
+	return resp, whole, err
+}
+
+// readBody fills buf from r; whole reports that r ended within it.
+func readBody(r io.Reader, buf []byte) (n int, whole bool, err error) {
+	for n < len(buf) {
+		m, err := r.Read(buf[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
+}
+
+// judge notes which of the monitor's conditions the answer fails.
+func (p *httpProbe) judge(at *attempt) {
+	at.accepted = p.accepts(at.status)
+	for _, want := range p.check.Headers {
+		if !hasField(at.header, want) {
+			at.missing = fmt.Sprintf("the header field %s", fieldText(want))
+			return
+		}
+	}
+	if !matches(p.check.Body, at.body) {
+		at.missing = matchText(p.check.Body)
+	}
+	if !at.certEnd.IsZero() && at.certEnd.Before(time.Now()) {
+		at.lapsed = true // on a kept connection nobody else would notice
+	}
+}
+
+func (p *httpProbe) accepts(status int) bool {
+	if len(p.check.Status) == 0 {
+		return status == http.StatusOK
+	}
+	return slices.Contains(p.check.Status, status)
+}
+
+// redirect returns the question that the answer to q redirects to. Where it
+// may not be followed, why says where it leads. Only the customer's own name
+// is followed, and only at the endpoint's own address: anything else would
+// probe something else.
+func (p *httpProbe) redirect(resp *http.Response, q question) (next *question, why string) {
+	switch resp.StatusCode {
+	case 301, 302, 303, 307, 308:
+	default:
+		return nil, ""
+	}
+	if p.accepts(resp.StatusCode) {
+		return nil, ""
+	}
+	to, err := q.request.URL.Parse(resp.Header.Get("Location"))
+	if err != nil || resp.Header.Get("Location") == "" {
+		return nil, "redirects to nowhere"
+	}
+	why = "redirects to " + printable(to.Scheme+"://"+to.Host+to.EscapedPath(), 80)
+	if !p.check.FollowRedirects {
+		return nil, why
+	}
+	secure := to.Scheme == "https"
+	if (!secure && to.Scheme != "http") || !strings.EqualFold(to.Hostname(), p.check.Host) {
+		return nil, why + ", which is not followed"
+	}
+	port := redirectPort(to, q)
+	if port == 0 {
+		return nil, why + ", which is not followed"
+	}
+	r, wire, err := p.render(&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery})
+	if err != nil {
+		return nil, why + ", which is not followed"
+	}
+	return &question{port: port, secure: secure, request: r, wire: wire}, why
+}
+
+// redirectPort returns the port that to names: its own, else that of q where
+// the scheme stays, else the scheme's.
+func redirectPort(to *url.URL, q question) uint16 {
+	if to.Port() != "" {
+		ap, err := netip.ParseAddrPort("0.0.0.0:" + to.Port())
+		if err != nil {
+			return 0
+		}
+		return ap.Port()
+	}
+	switch {
+	case (to.Scheme == "https") == q.secure:
+		return q.port
+	case to.Scheme == "https":
+		return 443
+	}
+	return 80
+}
+
+func scheme(secure bool) string {
+	if secure {
+		return "https"
+	}
+	return "http"
+}
