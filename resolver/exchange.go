@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"runtime/debug"
 	"time"
@@ -118,8 +117,8 @@ func (x *exchange) lookUp() {
 	if x.info.Refused {
 		x.ede = edeNotAuthoritative
 	}
-	if g := x.info.Group; g >= 0 {
-		x.w.n.steered[v.groups[g][x.info.Variant]].Add(1)
+	if x.info.Group >= 0 && x.info.Variant >= 0 {
+		x.w.n.steered[v.groups[x.info.Group][x.info.Variant]].Add(1)
 	}
 }
 
@@ -151,8 +150,8 @@ func (x *exchange) finish() []byte {
 		}
 		x.msg = x.q.edns.appendTo(x.msg, t, x.set, x.tr)
 	}
-	if x.info.Rcode == rcodeNotAuth {
-		x.msg = x.q.tsig.appendError(x.msg)
+	if x.q.tsig.present && x.info.Rcode == rcodeNotAuth {
+		x.msg = x.q.tsig.appendError(x.msg, x.size)
 	}
 	if r := int(x.info.Rcode); r < len(x.w.n.rcodes) {
 		x.w.n.rcodes[r].Add(1)
@@ -172,7 +171,7 @@ func (x *exchange) pass() pass {
 // likeness says which responses this one is alike to.
 func (x *exchange) likeness() likeness {
 	switch {
-	case x.info.Rcode == rcodeSuccess && binary.BigEndian.Uint16(x.msg[6:]) > 0:
+	case x.info.Rcode == rcodeSuccess && (x.msg[6]|x.msg[7] != 0 || x.msg[2]&(flagTC>>8) != 0):
 		return likeness{kind: likeName, which: uint32(x.q.qtype), name: x.q.name}
 	case x.info.Zone >= 0:
 		return likeness{kind: likeZone, which: uint32(x.info.Zone)}

@@ -52,12 +52,11 @@ func (r *rateRule) applies(client netip.Addr) bool {
 // only where it exists: an attacker can make up any number of others, so that
 // those are counted by zone.
 //
-//	answer                              likeness
-//	records of the name, or NODATA*     the name and the type
-//	NXDOMAIN, referral, NODATA          the zone
-//	any other rcode, FORMERR, REFUSED…  the rcode
-//
-// (*) as far as the snapshot's Info tells them apart.
+//	answer                               likeness
+//	records of the name, or too many     the name and the type
+//	NXDOMAIN, NODATA, referral, failure  the zone
+//	what lies outside our zones, or is
+//	malformed, refused, not implemented  the rcode
 type likeness struct {
 	kind  uint8 // see the constants
 	which uint32

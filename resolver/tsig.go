@@ -83,8 +83,12 @@ func (n *tsigName) read(msg []byte, at int) (next int, ok bool) {
 
 // appendError appends the unsigned TSIG record that tells the client its key
 // is not ours (RFC 8945 §5.2.1, §5.3.2) and counts it in the header. It is
-// the last record of a message.
-func (t *tsig) appendError(msg []byte) []byte {
+// the last record of a message. Where names of absurd length leave no room for
+// it, the rcode alone says so.
+func (t *tsig) appendError(msg []byte, limit int) []byte {
+	if len(msg)+t.key.n+10+t.algorithm.n+tsigFixed > limit {
+		return msg
+	}
 	msg = append(msg, t.key.octets[:t.key.n]...)
 	msg = append(msg, 0, typeTSIG, 0, classANY, 0, 0, 0, 0)
 	msg = binary.BigEndian.AppendUint16(msg, uint16(t.algorithm.n+tsigFixed))
