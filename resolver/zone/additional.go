@@ -32,31 +32,40 @@ func (r *reply) additional(set rrset) {
 	if skip < 0 {
 		return
 	}
-	var hosts [maxHosts]*node
-	known := hosts[:0]
+	var named [maxHosts]uint16
+	known := named[:0] // where the hosts are written whose addresses are in
 	at := len(r.msg) - len(set.body)
 	if at < r.base || r.at > maxPointer {
 		return // the owner was written out, and the hosts are past any pointer anyway
 	}
 	for body := set.body; len(body) > 0 && len(known) < maxHosts; {
-		n := r.host(at + rrHead + skip)
-		// Below a delegation the addresses are glue, which only an NS may carry.
-		if n != nil && (n.cut == 0 || set.typ == dns.TypeNS) && !has(known, n) {
-			known = append(known, n)
-			r.addresses(n, at+rrHead+skip)
+		host := at + rrHead + skip
+		n := r.host(host)
+		// What is not ours to answer for is glue, which only an NS may carry.
+		if n != nil && (set.typ == dns.TypeNS || r.zone.owns(n)) && !r.named(known, host) {
+			known = append(known, uint16(host))
+			r.addresses(n, host)
 		}
 		size := rrHead + rdLen(body)
 		at, body = at+size, body[size:]
 	}
 }
 
-func has(nodes []*node, n *node) bool {
-	for _, m := range nodes {
-		if m == n {
+// named reports whether the name written at host is also written at one of
+// the offsets in known.
+func (r *reply) named(known []uint16, host int) bool {
+	for _, k := range known {
+		if sameName(r.wireAt(int(k)), r.wireAt(host)) {
 			return true
 		}
 	}
 	return false
+}
+
+// owns reports whether n is neither at or below a delegation nor below a
+// DNAME.
+func (z *Zone) owns(n *node) bool {
+	return n.cut == 0 || z.at(n.cut) == n && n.kind&isDelegation == 0
 }
 
 // glue adds the addresses of the servers in set, the delegation at c, whose

@@ -153,14 +153,10 @@ func checkServices(z *Zone, c config.Zone) (ps config.Problems) {
 	for i, s := range c.Services {
 		wire, _ := wireName(dns.Fqdn(s.Name))
 		n := z.find(hashName(wire), wire)
-		if n.cut == 0 {
+		if z.owns(n) {
 			continue
 		}
-		cut := z.at(n.cut)
-		if cut == n && cut.kind&isDelegation == 0 {
-			continue // its own DNAME, which redirects only what is below
-		}
-		what := "DNAME"
+		cut, what := z.at(n.cut), "DNAME"
 		if cut.kind&isDelegation != 0 {
 			what = "delegation"
 		}

@@ -1,12 +1,18 @@
 package zone
 
 import (
+	"slices"
+
 	"github.com/miekg/dns"
 )
 
-// maxChain is how many CNAMEs and DNAMEs one answer follows. Whoever asked
-// goes on from there.
-const maxChain = 20
+// How many CNAMEs and DNAMEs one answer follows; whoever asked goes on from
+// there. A DNAME counts as one more only while the chain is short: a pair of
+// them can make ever longer names of one question (Knot stops there too).
+const (
+	maxChain   = 20
+	maxRenamed = 5 // names left behind before a DNAME that is still followed
+)
 
 // Append answers q: it appends the answer, authority and additional sections
 // to msg and sets AA, TC, the rcode and the counts in its header. Msg holds
@@ -29,7 +35,8 @@ const maxChain = 20
 //
 // After a CNAME the rcode is that of the last name (RFC 6604), AA that of the
 // first. A chain ends without an error where it leaves our zones, repeats
-// itself, or has followed 20 names. The type ANY gets one RRset: what a
+// itself, meets a DNAME that leads to below itself or one after five other
+// names, or has followed 20. The type ANY gets one RRset: what a
 // service answers, else the one with the lowest type (RFC 8482 §4.1).
 //
 // Answer and authority sections that do not fit leave an empty message with
@@ -157,41 +164,25 @@ func (r *reply) steer(n *node, group int32) bool {
 	return false
 }
 
-// alias answers with a CNAME record and goes on with its target, unless the
-// record is in the answer already: then the chain is a loop, and ends.
+// alias answers with a CNAME record and goes on with its target.
 func (r *reply) alias(body []byte) bool {
-	for _, seen := range r.owners[:r.hops] {
-		if sameName(r.wireAt(int(seen)), r.wireAt(r.at)) {
-			return false
-		}
-	}
-	r.owners[r.hops] = uint16(r.at)
-	r.hops++
-	at := len(r.msg)
-	if !r.answer(body, 1) {
-		return false
-	}
-	r.next = at + r.ownerLen(at) + rrHead - 2
-	return true
+	return r.leave(nil) && r.forward(body)
 }
 
 // rename answers with the DNAME at c and the CNAME it makes of the current
 // name, which is i labels longer, and goes on with the CNAME's target
-// (RFC 6672 §3.2). A DNAME that is in the answer already ends a loop.
+// (RFC 6672 §3.2). A DNAME that is met again is in the answer already; one
+// that leads to below itself would be met for ever, and is not followed.
 func (r *reply) rename(c *node, i int) bool {
-	set, _ := r.zone.get(c, dns.TypeDNAME)
-	for _, seen := range r.dnames[:r.hops] {
-		if seen == c {
-			return false
-		}
-	}
-	r.dnames[r.hops] = c
-	r.owners[r.hops] = uint16(r.at)
-	r.hops++
-	if !r.add(set.body, set.count, r.at+int(r.name.off[i&maxLabels]), inAnswer) {
+	met := slices.Contains(r.dnames[:r.hops], c)
+	if r.hops >= maxRenamed || !r.leave(c) {
 		return false
 	}
+	set, _ := r.zone.get(c, dns.TypeDNAME)
 	prefix := int(r.name.off[i&maxLabels])
+	if !met && !r.add(set.body, set.count, r.at+prefix, inAnswer) {
+		return false
+	}
 	target := set.body[rrHead:]
 	if prefix+len(target) > maxName {
 		r.info.Rcode = dns.RcodeYXDomain
@@ -202,6 +193,39 @@ func (r *reply) rename(c *node, i int) bool {
 	copy(data[prefix:], target)
 	var made [rrHead + maxName]byte
 	body := appendRR(made[:0], dns.TypeCNAME, ttlOf(set.body), data[:prefix+len(target)])
+	if r.qtype == dns.TypeCNAME || r.qtype == dns.TypeANY || r.zone.below(c, target) {
+		r.answer(body, 1)
+		return false
+	}
+	return r.forward(body)
+}
+
+// below reports whether name, in wire form and of any case, is that of n or
+// lies below it.
+func (z *Zone) below(n *node, name []byte) bool {
+	for cut := labelsIn(name) - int(n.labels); cut > 0; cut-- {
+		name = name[name[0]+1:]
+	}
+	owner := z.arena[n.at:]
+	return sameName(owner[:nameLen(owner)], name)
+}
+
+// leave notes that the current name is left behind, through the DNAME at c or
+// through a CNAME. It returns false where it was left before: the chain is a
+// loop, and all of it is in the answer.
+func (r *reply) leave(c *node) bool {
+	for _, seen := range r.owners[:r.hops] {
+		if sameName(r.wireAt(int(seen)), r.wireAt(r.at)) {
+			return false
+		}
+	}
+	r.owners[r.hops], r.dnames[r.hops] = uint16(r.at), c
+	r.hops++
+	return true
+}
+
+// forward answers with a CNAME record whose target is the next name.
+func (r *reply) forward(body []byte) bool {
 	at := len(r.msg)
 	if !r.answer(body, 1) {
 		return false
