@@ -5,10 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/health/probe"
 )
 
 // A Probe asks one address once. It ends when its context does, and it is
@@ -16,18 +16,17 @@ import (
 type Probe = func(ctx context.Context, addr netip.Addr) health.Result
 
 // Addresses are what a host name resolves to.
-type Addresses struct {
-	Addrs []netip.Addr
-	TTL   time.Duration
-}
+type Addresses = probe.Addresses
 
-// Deps are the effects that a [Runner] needs. Probe and Lookup are required.
-// All of them are called from many goroutines at once.
+// Deps are the effects that a [Runner] needs; the zero Deps are the real
+// ones. All of them are called from many goroutines at once.
 type Deps struct {
-	// Probe makes the probe of a monitor; an error refuses the configuration.
+	// Probe makes the probe of a monitor. Its error names the monitor, and
+	// refuses the configuration. Default: probe.New.
 	Probe func(config.Monitor) (Probe, error)
 
-	// Lookup resolves name (fully qualified) through servers.
+	// Lookup resolves name (fully qualified) through servers. Default:
+	// probe.Lookup.
 	Lookup func(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error)
 
 	// Control reports whether addr, which has nothing to do with any pool, can
@@ -46,8 +45,14 @@ type Deps struct {
 	Workers int
 }
 
-// withDefaults returns d with the optional effects filled in.
+// withDefaults returns d with what is missing filled in.
 func (d Deps) withDefaults() Deps {
+	if d.Probe == nil {
+		d.Probe = func(m config.Monitor) (Probe, error) { return probe.New(m) }
+	}
+	if d.Lookup == nil {
+		d.Lookup = probe.Lookup
+	}
 	if d.Control == nil {
 		d.Control = dialTCP
 	}

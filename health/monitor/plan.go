@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"fmt"
 	"reflect"
 	"time"
 
@@ -23,32 +22,18 @@ type plan struct {
 	checks map[string]*check // by monitor name
 }
 
-// newPlan makes the probes of cfg. A monitor that asks what it asked in old
-// (which may be nil) keeps its probe, and with it any open connection.
-func newPlan(cfg *config.Config, d Deps, old *plan) (*plan, error) {
+// newPlan makes the probes of cfg. They are made anew at each reload, since
+// the files that they read may have changed.
+func newPlan(cfg *config.Config, d Deps) (*plan, error) {
 	p := &plan{cfg: cfg, checks: make(map[string]*check, len(cfg.Monitors))}
 	for _, m := range cfg.Monitors {
-		c := &check{def: m, th: thresholds(m)}
-		if o := old.check(m.Name); o != nil && sameMonitor(o.def, m) {
-			c.ask = o.ask
-		} else {
-			ask, err := d.Probe(m)
-			if err != nil {
-				return nil, fmt.Errorf("monitor %s: %w", m.Name, err)
-			}
-			c.ask = ask
+		ask, err := d.Probe(m)
+		if err != nil {
+			return nil, err
 		}
-		p.checks[m.Name] = c
+		p.checks[m.Name] = &check{def: m, th: thresholds(m), ask: ask}
 	}
 	return p, nil
-}
-
-// check returns the check named name, and nil when there is none.
-func (p *plan) check(name string) *check {
-	if p == nil {
-		return nil
-	}
-	return p.checks[name]
 }
 
 // checksOf returns the checks of a pool, in its order.

@@ -174,7 +174,7 @@ func (r *Runner) restore(saved []health.Saved, now time.Time) {
 			continue
 		}
 		byTarget[s.Target()] = s
-		if pl.lookup != nil && s.Addr.IsValid() && p.check(s.Monitor) != nil {
+		if pl.lookup != nil && s.Addr.IsValid() && p.checks[s.Monitor] != nil {
 			if e := r.endpointOf(pl, s.Addr); len(e.targets) == 0 {
 				r.retarget(pl, e, now)
 			}

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -50,11 +49,8 @@ type tally struct{ all, ok int }
 // It fails when a monitor cannot be made, as for a file of authorities that
 // cannot be read.
 func New(cfg *config.Config, d Deps, saved []health.Saved) (*Runner, error) {
-	if d.Probe == nil || d.Lookup == nil {
-		return nil, errors.New("monitor: Probe and Lookup are required")
-	}
 	d = d.withDefaults()
-	p, err := newPlan(cfg, d, nil)
+	p, err := newPlan(cfg, d)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +94,7 @@ func (r *Runner) Changed() <-chan struct{} { return r.changed }
 // thresholds and schedules apply from the next result on. On an error nothing
 // has changed.
 func (r *Runner) Reload(cfg *config.Config) error {
-	p, err := newPlan(cfg, r.d, r.plan.Load())
+	p, err := newPlan(cfg, r.d)
 	if err != nil {
 		return err
 	}

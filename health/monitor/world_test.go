@@ -3,7 +3,6 @@ package monitor
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -90,7 +89,7 @@ func (w *world) word(monitor, addr string) string {
 
 func (w *world) probe(m config.Monitor) (Probe, error) {
 	if m.HTTP.RootCAs == "missing.pem" {
-		return nil, errors.New("missing.pem: no such file")
+		return nil, fmt.Errorf("monitor %s: missing.pem: no such file", m.Name)
 	}
 	return func(ctx context.Context, addr netip.Addr) health.Result {
 		word := w.word(m.Name, addr.String())
