@@ -201,6 +201,7 @@ type Service struct {
 	TTL     time.Duration // default 30s; 1s–1 day, whole seconds
 	TTLMin  time.Duration // the floor while something is in doubt; default half of TTL
 	Flatten bool          // serve the addresses of a pool's host name; always true at an apex
+	Alias   bool          // derived: some pool's host name is answered as a CNAME, beside which no other record may stand
 }
 
 // A Choice is one pool of a service.

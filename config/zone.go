@@ -151,7 +151,16 @@ func (w *services) service(p path, raw *rawService, z *Zone) Service {
 	s.Flatten = w.yes(p.sub("flatten"), raw.Flatten, apex) || apex
 	s.Pools = w.choices(p, raw, s.Policy)
 	w.flattening(p, raw, &s, apex)
+	s.Alias = !s.Flatten && w.hasHost(s.Pools)
 	return s
+}
+
+// hasHost reports whether one of the pools has a host name.
+func (w *services) hasHost(pools []Choice) bool {
+	return slices.ContainsFunc(pools, func(c Choice) bool {
+		pool, ok := w.places[c.Pool]
+		return ok && w.pools[pool.i].CNAME != ""
+	})
 }
 
 // ttl reads a TTL: whole seconds, from 1s to most (RFC 2181 §8 allows more,
