@@ -35,6 +35,10 @@ type single struct {
 	list bool
 }
 
+// DefaultControl is the default of listen.control: where the command line
+// looks for a running node when no configuration says otherwise.
+const DefaultControl = "/run/shunt/shunt.sock"
+
 // singles are all such keys, in the order of the reference.
 func singles() []single {
 	return []single{
@@ -44,7 +48,7 @@ func singles() []single {
 		{key: "node.log.format", def: "text"},
 		{key: "node.log.level", def: "info"},
 		{key: "listen.dns", def: []string{"0.0.0.0:53", "[::]:53"}, list: true},
-		{key: "listen.control", def: "/run/shunt/shunt.sock"},
+		{key: "listen.control", def: DefaultControl},
 		{key: "dns.nsid"},
 		{key: "dns.udp_size", def: "1232"},
 		{key: "dns.cookies", def: "true"},

@@ -167,9 +167,53 @@ func (s *Server) explain(r *http.Request) (any, error) {
 	return s.Controller.Explain(q.Get("name"), q.Get("type"), client)
 }
 
-func (s *Server) probe(r *http.Request) (any, error) {
-	return s.Probe(r.Context(), r.PathValue("pool"))
+// A Report is what one probe saw, or the look-up of a pool's host name.
+type Report struct {
+	Monitor  string       `json:"monitor"`  // "" for the look-up
+	Endpoint string       `json:"endpoint"` // "" for the look-up
+	OK       bool         `json:"ok"`
+	Class    health.Class `json:"class,omitempty"` // of the failure
+	Reason   string       `json:"reason,omitempty"`
+	Status   int          `json:"status,omitempty"` // HTTP status or DNS rcode
+	Addrs    []netip.Addr `json:"addrs,omitempty"`  // that the look-up found
+	CertEnd  *time.Time   `json:"cert_end,omitempty"`
+
+	// How long each part took, in milliseconds; 0 for one not reached.
+	Connect    float64 `json:"connect_ms"`
+	TLS        float64 `json:"tls_ms"`
+	Processing float64 `json:"processing_ms"`
+	Transfer   float64 `json:"transfer_ms"`
+	Total      float64 `json:"total_ms"`
 }
+
+func (s *Server) probe(r *http.Request) (any, error) {
+	seen, err := s.Probe(r.Context(), r.PathValue("pool"))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Report, len(seen))
+	for i, m := range seen {
+		out[i] = report(m)
+	}
+	return out, nil
+}
+
+// report puts what a monitor saw into words.
+func report(m monitor.Report) Report {
+	res, p := m.Result, m.Result.Phases
+	r := Report{Monitor: m.Target.Monitor, OK: res.OK, Class: res.Class, Reason: res.Reason, Status: res.Status, Addrs: m.Addrs,
+		Connect: ms(p.Connect), TLS: ms(p.TLS), Processing: ms(p.Processing), Transfer: ms(p.Transfer), Total: ms(p.Total)}
+	if m.Target.Addr.IsValid() {
+		r.Endpoint = m.Target.Addr.String()
+	}
+	if !res.CertEnd.IsZero() {
+		r.CertEnd = &res.CertEnd
+	}
+	return r
+}
+
+// ms returns d in milliseconds.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // A Change is the body of requests that change something.
 type Change struct {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
-	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/controller"
 )
 
@@ -44,8 +43,8 @@ func (c *Client) Explain(ctx context.Context, name, qtype, client string) (*cont
 }
 
 // Probe runs the monitors of pool once, now.
-func (c *Client) Probe(ctx context.Context, pool string) ([]monitor.Report, error) {
-	return call[[]monitor.Report](ctx, c, "POST", "/v1/pools/"+url.PathEscape(pool)+"/probe", nil)
+func (c *Client) Probe(ctx context.Context, pool string) ([]Report, error) {
+	return call[[]Report](ctx, c, "POST", "/v1/pools/"+url.PathEscape(pool)+"/probe", nil)
 }
 
 // Override sets an override of pool.

@@ -31,8 +31,9 @@ import (
 type Options struct {
 	Once    bool      // end after the scene; else go on until the context ends
 	Out     io.Writer // takes the story
-	Log     *os.File  // takes the node's log
+	Log     io.Writer // takes the node's log
 	Version string
+	Self    string // how to call this program, in what the story suggests
 }
 
 // actors are the paths to the site, and where each is played.
@@ -121,31 +122,31 @@ func (s *stage) startEdges() (port uint16, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "ca.pem"), ca.PEM(), 0o600); err != nil {
+	if err := ca.WriteFile(filepath.Join(s.dir, "ca.pem")); err != nil {
 		return 0, err
 	}
-	for try := 0; ; try++ {
-		port = 0
-		for _, a := range actors {
-			var e *cdntest.Edge
-			e, err = cdntest.Start(netip.AddrPortFrom(netip.MustParseAddr(a.addr), port), cdntest.Options{Name: a.name, Host: site, CA: ca, Body: "demo-ok"})
-			if err != nil {
-				break
-			}
-			s.edges[a.name], port = e, e.Addr().Port()
-		}
-		if err == nil || try == 5 {
-			return port, err
-		}
-		s.close()
+	addrs := make([]netip.Addr, len(actors))
+	for i, a := range actors {
+		addrs[i] = netip.MustParseAddr(a.addr)
 	}
+	if port, err = cdntest.FreePort(addrs...); err != nil {
+		return 0, err
+	}
+	for i, a := range actors {
+		o := cdntest.Options{Host: site, CA: ca, Body: "demo-ok from " + a.name + "\n"}
+		if s.edges[a.name], err = cdntest.Start(netip.AddrPortFrom(addrs[i], port), o); err != nil {
+			return 0, err
+		}
+	}
+	return port, nil
 }
 
 // close ends the actors.
 func (s *stage) close() {
-	for name, e := range s.edges {
-		e.Close()
-		delete(s.edges, name)
+	for _, e := range s.edges {
+		if e != nil {
+			e.Close()
+		}
 	}
 }
 

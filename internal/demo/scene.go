@@ -31,7 +31,9 @@ func (s *stage) play(ctx context.Context) error {
 		return nil
 	}
 
-	s.edges["alpha"].Set(cdntest.Status(500))
+	if err := s.edges["alpha"].Set(cdntest.Status(500)); err != nil {
+		return err
+	}
 	s.say("fault        alpha's edge starts to answer 500")
 	took, err := s.until(ctx, "beta")
 	if err != nil {
@@ -43,7 +45,9 @@ func (s *stage) play(ctx context.Context) error {
 		return nil
 	}
 
-	s.edges["alpha"].Set(cdntest.Healthy)
+	if err := s.edges["alpha"].Set(cdntest.Healthy()); err != nil {
+		return err
+	}
 	s.say("recovery     alpha answers 200 again; shunt waits for three successes and for the hold-down of 5 s")
 	took, err = s.until(ctx, "alpha")
 	if err != nil {
@@ -53,7 +57,7 @@ func (s *stage) play(ctx context.Context) error {
 	if !s.opts.Once {
 		s.say("")
 		s.say("The node keeps running: try the commands above, or take a CDN out yourself:")
-		s.say("  shunt --socket %s override set alpha drain --for 10m --reason \"trying it\"", s.ctl)
+		s.say("  %s --socket %s override set alpha drain --for 10m --reason \"trying it\"", s.opts.Self, s.ctl)
 		s.say("Ctrl-C ends the demo.")
 	}
 	return nil
@@ -66,8 +70,8 @@ func (s *stage) hints() {
 	s.say("  dig @%s -p %d %s", s.dns.Addr(), s.dns.Port(), site)
 	s.say("  dig @%s -p %d example.test A      # the apex: flattened to addresses", s.dns.Addr(), s.dns.Port())
 	s.say("  dig @%s -p %d static.example.test # 95 : 5 between alpha and beta", s.dns.Addr(), s.dns.Port())
-	s.say("  shunt --socket %s status --watch", s.ctl)
-	s.say("  shunt --socket %s explain %s", s.ctl, site)
+	s.say("  %s --socket %s status --watch", s.opts.Self, s.ctl)
+	s.say("  %s --socket %s explain %s", s.opts.Self, s.ctl, site)
 	s.say("")
 }
 

@@ -8,6 +8,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -22,7 +23,6 @@ import (
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/health/monitor"
-	"github.com/shunt-dns/shunt/health/probe"
 	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/resolver"
@@ -82,8 +82,6 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return fmt.Errorf("node.user: %w", err)
 	}
 	n.runner, err = monitor.New(cfg, monitor.Deps{
-		Probe:  newProbe,
-		Lookup: lookup,
 		Local:  n.local,
 		Logger: n.opts.Log,
 	}, state.Verdicts)
@@ -219,9 +217,6 @@ func notify(log *slog.Logger, state string) {
 	}
 }
 
-// newProbe makes the probe of a monitor.
-func newProbe(m config.Monitor) (monitor.Probe, error) { return probe.New(m) }
-
 // local follows name through our own zones, one step for the monitors.
 func (n *Node) local(name string) (target string, addrs []netip.Addr, ok bool) {
 	end, addrs, ours := n.set.Load().Static(name)
@@ -236,14 +231,8 @@ func (n *Node) local(name string) (target string, addrs []netip.Addr, ok bool) {
 	return "", nil, false
 }
 
-// lookup resolves a pool's host name.
-func lookup(ctx context.Context, servers []netip.AddrPort, name string) (monitor.Addresses, error) {
-	a, err := probe.Lookup(ctx, servers, name)
-	return monitor.Addresses{Addrs: a.Addrs, TTL: a.TTL}, err
-}
-
 // Logger returns the log that l describes, written to w.
-func Logger(l config.Log, w *os.File) *slog.Logger {
+func Logger(l config.Log, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if level.UnmarshalText([]byte(l.Level)) != nil {
 		level = slog.LevelInfo

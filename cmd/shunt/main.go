@@ -1,0 +1,38 @@
+// Command shunt is an authoritative DNS server that steers its answers away
+// from failing CDNs. This package parses command lines and wires the pieces
+// together; it decides nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker: -ldflags "-X main.version=1.2.3".
+var version = "dev"
+
+func main() { os.Exit(run()) }
+
+// run executes the command line and returns the exit code: 0 done, 1 refused
+// or failed, 2 wrong usage.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "shunt: %v\n", err)
+		return 2
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return 1
+	}
+	fmt.Fprintf(os.Stderr, "shunt: %v\n", err)
+	return 1
+}

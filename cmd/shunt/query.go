@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/controller"
+)
+
+// newExplain is `shunt explain`.
+func newExplain(g *global) *cobra.Command {
+	var client string
+	cmd := &cobra.Command{
+		Use:   "explain NAME [TYPE]",
+		Short: "Show the chain behind an answer, step by step",
+		Example: `  shunt explain www.example.com
+  shunt explain www.example.com AAAA --client 198.51.100.7`,
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			qtype := "A"
+			if len(args) == 2 {
+				qtype = args[1]
+			}
+			e, err := g.client().Explain(c.Context(), args[0], qtype, client)
+			if err != nil {
+				return err
+			}
+			return g.print(c.OutOrStdout(), e, func() { writeExplanation(c.OutOrStdout(), e) })
+		},
+	}
+	cmd.Flags().StringVar(&client, "client", "", "the asking client's `address`")
+	return cmd
+}
+
+// writeExplanation prints e for people.
+func writeExplanation(w io.Writer, e *controller.Explanation) {
+	fmt.Fprintf(w, "%s %s", e.Name, e.Type)
+	if e.Client != "" {
+		fmt.Fprintf(w, " for %s", e.Client)
+	}
+	fmt.Fprintln(w)
+	if e.Service != "" {
+		fmt.Fprintf(w, "  service %s, policy %s\n", e.Service, e.Policy)
+	}
+	for i, s := range e.Steps {
+		fmt.Fprintf(w, "  %d. %-9s keeps %s\n", i+1, s.Filter, strings.Join(s.Kept, ", "))
+		for _, d := range s.Dropped {
+			fmt.Fprintf(w, "               drops %s: it %s\n", d.Pool, d.Why)
+		}
+	}
+	fmt.Fprintf(w, "  %s\n", e.Why)
+	fmt.Fprintf(w, "%s\n", e.Rcode)
+	for _, rr := range e.Answer {
+		fmt.Fprintf(w, "  %s\n", rr)
+	}
+}
+
+// newProbe is `shunt probe`.
+func newProbe(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "probe POOL",
+		Short: "Run a pool's monitors once, now, and show what they see",
+		Long: `Look up the pool's host name and run each of its monitors against each of its
+endpoints once. What is seen moves no verdict. Exit code 1 when a probe fails.`,
+		Args:              usage(cobra.ExactArgs(1)),
+		ValidArgsFunction: completePools(g),
+		RunE: func(c *cobra.Command, args []string) error {
+			reports, err := g.client().Probe(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if err := g.print(c.OutOrStdout(), reports, func() { writeReports(c.OutOrStdout(), reports) }); err != nil {
+				return err
+			}
+			failed := 0
+			for _, r := range reports {
+				if !r.OK {
+					failed++
+				}
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d probes of %s failed", failed, len(reports), args[0])
+			}
+			return nil
+		},
+	}
+}
+
+// writeReports prints what probes saw, with the time that each part took.
+func writeReports(w io.Writer, reports []admin.Report) {
+	rows := [][]string{{"MONITOR", "ENDPOINT", "RESULT", "CONNECT", "TLS", "WAIT", "READ", "TOTAL", "CERTIFICATE", ""}}
+	ms := func(v float64) string {
+		if v == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.1fms", v)
+	}
+	for _, r := range reports {
+		word, cert, said := "ok", "-", r.Reason
+		if !r.OK {
+			word = string(r.Class)
+		}
+		if r.CertEnd != nil {
+			cert = "ends in " + age(time.Until(*r.CertEnd))
+		}
+		if r.Monitor == "" {
+			r.Monitor, r.Endpoint = "(look-up)", "-"
+			for _, a := range r.Addrs {
+				said += a.String() + " "
+			}
+		}
+		rows = append(rows, []string{r.Monitor, r.Endpoint, word, ms(r.Connect), ms(r.TLS), ms(r.Processing), ms(r.Transfer), ms(r.Total), cert, said})
+	}
+	table(w, rows)
+}
+
+// newReload is `shunt reload`.
+func newReload(g *global) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have the running node read its configuration and zone files again",
+		Long: `Have the running node read its configuration and zone files again. They come
+into force together or not at all: with a problem in any of them, what ran
+before goes on running. A reload that would remove more than safety.max_remove
+of the names or pools, or every pool of a service, needs --force.`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := g.client().Reload(c.Context(), force)
+			if err != nil {
+				return err
+			}
+			return g.print(c.OutOrStdout(), r, func() {
+				fmt.Fprintln(c.OutOrStdout(), "reloaded")
+				if len(r.Restart) > 0 {
+					fmt.Fprintf(c.OutOrStdout(), "these keys changed and wait for a restart: %s\n", strings.Join(r.Restart, ", "))
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "remove as much as the new configuration removes")
+	return cmd
+}
+
+// newVersion is `shunt version`.
+func newVersion(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this program",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			v := struct {
+				Version string `json:"version"`
+				Go      string `json:"go"`
+			}{version, runtime.Version()}
+			return g.print(c.OutOrStdout(), v, func() { fmt.Fprintf(c.OutOrStdout(), "shunt %s (%s)\n", v.Version, v.Go) })
+		},
+	}
+}
+
+// completePools completes the names of pools: those of the running node, or
+// of the configuration.
+func completePools(g *global) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if s, err := g.client().Status(c.Context()); err == nil {
+			for _, p := range s.Pools {
+				names = append(names, p.Name)
+			}
+		} else if cfg, err := g.load(nil); err == nil {
+			for _, p := range cfg.Pools {
+				names = append(names, p.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/admin"
+)
+
+// A usageError is a command line that cannot be understood: exit code 2.
+type usageError struct{ error }
+
+// global are the flags of every command.
+type global struct {
+	config string
+	socket string
+	json   bool
+}
+
+// The places where a configuration is looked for, in this order.
+var defaultPaths = []string{"shunt.yaml", "/etc/shunt/shunt.yaml"}
+
+// newRoot returns the whole command tree.
+func newRoot() *cobra.Command {
+	g := &global{}
+	root := &cobra.Command{
+		Use:   "shunt",
+		Short: "Authoritative DNS that steers around a failing CDN",
+		Long: `shunt serves your zones, checks every CDN and origin path to your site, and
+moves its answers away from a path that fails, within seconds.
+
+  shunt demo                     watch it happen, on loopback, with nothing to set up
+  shunt check                    is the configuration right?
+  shunt serve                    run
+  shunt status                   what answers now, and why`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&g.config, "config", "c", os.Getenv("SHUNT_CONFIG"), "configuration `file` (default ./shunt.yaml, then /etc/shunt/shunt.yaml)")
+	f.StringVar(&g.socket, "socket", "", "control socket `path` of the running node (default listen.control of the configuration)")
+	f.BoolVar(&g.json, "json", false, "print JSON instead of text")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	})
+	root.AddCommand(newServe(g), newCheck(g), newReload(g), newStatus(g), newExplain(g), newProbe(g),
+		newOverride(g), newFreeze(g), newUnfreeze(g), newDemo(g), newVersion(g))
+	return root
+}
+
+// usage makes a wrong number of arguments a usageError.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// need returns a usageError for the first of the named flags that is not set.
+func need(c *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if !c.Flags().Changed(name) {
+			return usageError{fmt.Errorf("--%s is required (see %s --help)", name, c.CommandPath())}
+		}
+	}
+	return nil
+}
+
+// path returns the configuration file to use.
+func (g *global) path() (string, error) {
+	if g.config != "" {
+		return g.config, nil
+	}
+	for _, p := range defaultPaths {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("no configuration: looked for ./%s (name one with -c)", strings.Join(defaultPaths, " and "))
+}
+
+// load reads the configuration, with what flags and environment override.
+func (g *global) load(flags []config.Setting) (*config.Config, error) {
+	path, err := g.path()
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname() // without one, the configuration must name the node or accept the default
+	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host})
+}
+
+// client returns a client of the running node. The socket is the one of the
+// flag, else the one that the configuration names, else the default.
+func (g *global) client() *admin.Client {
+	socket := g.socket
+	if socket == "" {
+		socket = config.DefaultControl
+		if v := os.Getenv("SHUNT_LISTEN_CONTROL"); v != "" {
+			socket = v
+		} else if cfg, err := g.load(nil); err == nil {
+			socket = cfg.Listen.Control
+		}
+	}
+	return admin.NewClient(socket)
+}
+
+// print writes v as JSON where that is asked for, and calls text otherwise.
+func (g *global) print(w io.Writer, v any, text func()) error {
+	if !g.json {
+		text()
+		return nil
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/controller"
+)
+
+// newStatus is `shunt status`.
+func newStatus(g *global) *cobra.Command {
+	var watch bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show pools, services, overrides and alarms: what answers now, and why",
+		Example: `  shunt status
+  shunt status --watch
+  shunt status --json | jq '.services[] | {name, answering}'`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if every < 100*time.Millisecond {
+				return usageError{fmt.Errorf("--every %v is too short (at least 100ms)", every)}
+			}
+			client := g.client()
+			for {
+				s, err := client.Status(c.Context())
+				if err != nil {
+					return err
+				}
+				if watch && !g.json {
+					fmt.Fprint(c.OutOrStdout(), "\x1b[H\x1b[2J")
+				}
+				if err := g.print(c.OutOrStdout(), s, func() { writeStatus(c.OutOrStdout(), s) }); err != nil || !watch {
+					return err
+				}
+				if !sleep(c.Context(), every) {
+					return nil
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again and again, until Ctrl-C")
+	cmd.Flags().DurationVar(&every, "every", time.Second, "`time` between two drawings with --watch")
+	return cmd
+}
+
+// sleep waits for d and reports whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// maxRows is how many services the text form lists; --json has them all.
+const maxRows = 50
+
+// writeStatus prints s for people.
+func writeStatus(w io.Writer, s *admin.Status) {
+	fmt.Fprintf(w, "%s  generation %d  %d zones, %d names, %d services\n", s.Node, s.Generation, s.Zones, s.Names, len(s.Services))
+	if s.Frozen != nil {
+		fmt.Fprintf(w, "FROZEN until %s by %s: %s\n", stamp(s.Frozen.Until), s.Frozen.Author, s.Frozen.Reason)
+	}
+	if len(s.Alarms) > 0 {
+		rows := [][]string{{"ALARM", "", "FOR", ""}}
+		for _, a := range s.Alarms {
+			rows = append(rows, []string{a.Code, a.Subject, age(time.Since(a.Since)), oneLine(a.What)})
+		}
+		fmt.Fprintln(w)
+		table(w, rows)
+	}
+	if len(s.Pools) > 0 {
+		rows := [][]string{{"POOL", "OPERATOR", "STATE", "FOR", "UP", "OVERRIDE", "REASON"}}
+		for _, p := range s.Pools {
+			rows = append(rows, poolRow(p))
+		}
+		fmt.Fprintln(w)
+		table(w, rows)
+	}
+	if len(s.Services) > 0 {
+		rows := [][]string{{"SERVICE", "POLICY", "ANSWERING", "TTL", "WHY"}}
+		for _, v := range s.Services[:min(len(s.Services), maxRows)] {
+			rows = append(rows, []string{v.Name, v.Policy, strings.Join(v.Answering, ","), fmt.Sprint(v.TTL), v.Why})
+		}
+		fmt.Fprintln(w)
+		table(w, rows)
+		if n := len(s.Services) - maxRows; n > 0 {
+			fmt.Fprintf(w, "and %d more (--json lists all)\n", n)
+		}
+	}
+}
+
+// poolRow is one line of the pool table. The reason of a pool that is up is
+// history, and left out.
+func poolRow(p controller.PoolStatus) []string {
+	up := 0
+	for _, e := range p.Endpoints {
+		if e.State == "up" {
+			up++
+		}
+	}
+	endpoints, override, reason := fmt.Sprintf("%d/%d", up, len(p.Endpoints)), "", ""
+	if o := p.Override; o != nil {
+		override = fmt.Sprintf("%s, %s left", o.Force, age(time.Until(o.Expires)))
+	}
+	if p.State != "up" {
+		reason = p.Reason
+	}
+	if p.Held != "" {
+		reason = p.Held
+	}
+	since := ""
+	if !p.Since.IsZero() {
+		since = age(time.Since(p.Since))
+	}
+	return []string{p.Name, p.Operator, p.State, since, endpoints, override, oneLine(reason)}
+}
+
+// table prints rows in columns; the first row is the heading.
+func table(w io.Writer, rows [][]string) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(tw, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	}
+	tw.Flush()
+}
+
+// oneLine keeps the first line of s.
+func oneLine(s string) string {
+	line, _, more := strings.Cut(s, "\n")
+	if more {
+		line += " …"
+	}
+	return line
+}
+
+// age writes d as a person says it: 42s, 12m, 3h05m, 4d.
+func age(d time.Duration) string {
+	switch d = d.Round(time.Second); {
+	case d < 2*time.Minute:
+		return d.String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d/time.Minute%60)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// stamp writes a moment in local time.
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
