@@ -107,7 +107,7 @@ func (w *Worker) Answer(dst, msg []byte, from netip.AddrPort, now time.Time, tr 
 	}
 	x := exchange{
 		w: w, q: &w.q, set: w.a.settings.Load(),
-		client: from.Addr().Unmap(), now: now, tr: tr,
+		client: from.Addr().Unmap().WithZone(""), now: now, tr: tr,
 		msg: dst[:0], info: zone.Info{Zone: -1, Group: -1, Variant: -1},
 	}
 	x.begin(msg)

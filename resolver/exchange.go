@@ -170,8 +170,11 @@ func (x *exchange) pass() pass {
 
 // likeness says which responses this one is alike to.
 func (x *exchange) likeness() likeness {
+	found := x.info.Rcode == rcodeSuccess && (x.msg[6]|x.msg[7] != 0 || x.msg[2]&(flagTC>>8) != 0)
 	switch {
-	case x.info.Rcode == rcodeSuccess && (x.msg[6]|x.msg[7] != 0 || x.msg[2]&(flagTC>>8) != 0):
+	case found && x.info.Made:
+		return likeness{kind: likeMade, which: uint32(x.info.Zone)}
+	case found:
 		return likeness{kind: likeName, which: uint32(x.q.qtype), name: x.q.name}
 	case x.info.Zone >= 0:
 		return likeness{kind: likeZone, which: uint32(x.info.Zone)}

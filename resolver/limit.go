@@ -49,11 +49,12 @@ func (r *rateRule) applies(client netip.Addr) bool {
 }
 
 // A likeness is what makes two responses to one network alike. The name counts
-// only where it exists: an attacker can make up any number of others, so that
-// those are counted by zone.
+// only where it stands in a zone: an attacker can make up any number of others,
+// also below a wildcard or a DNAME, so that those are counted by zone.
 //
 //	answer                               likeness
 //	records of the name, or too many     the name and the type
+//	records from a wildcard or a DNAME   the zone, apart from the next line
 //	NXDOMAIN, NODATA, referral, failure  the zone
 //	what lies outside our zones, or is
 //	malformed, refused, not implemented  the rcode
@@ -65,6 +66,7 @@ type likeness struct {
 
 const (
 	likeName  = iota // which: the type
+	likeMade         // which: the zone's index
 	likeZone         // which: the zone's index
 	likeRcode        // which: the rcode
 )

@@ -31,7 +31,7 @@ type Stats struct {
 	Steered  []SteeredCount    // sorted by service, then pool
 
 	Silent    uint64 // messages that get no reply: too short, or replies themselves
-	Malformed uint64 // replied to with FORMERR
+	Malformed uint64 // messages that are no well-formed query; they get FORMERR
 	Limited   uint64 // responses dropped or truncated by rate limiting
 	Slipped   uint64 // those of Limited that went out truncated
 	Truncated uint64 // replies that did not fit the client's UDP size

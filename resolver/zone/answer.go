@@ -17,6 +17,7 @@ type Info struct {
 	Rcode   uint16
 	Refused bool  // the name lies in none of our zones
 	Scope   uint8 // ECS scope: bits of Client the answer depends on; 0: none
+	Made    bool  // a wildcard or a DNAME answered for the name asked: such names are without number
 	Zone    int32 // index into Snapshot's zones; -1 outside
 	Group   int32 // index of the steering group that answered; -1: static
 	Variant int32 // which of the group's variants; -1: static

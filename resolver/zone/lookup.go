@@ -80,6 +80,7 @@ func (r *reply) step(zi int32) bool {
 			r.refer(c, at)
 			return false
 		case c.kind&isDNAME != 0 && at > 0:
+			r.info.Made = r.info.Made || r.hops == 0
 			return r.rename(c, at)
 		}
 	}
@@ -90,6 +91,7 @@ func (r *reply) step(zi int32) bool {
 			return false
 		}
 		n = z.at(n.star)
+		r.info.Made = r.info.Made || r.hops == 0
 	}
 	if n.group != 0 {
 		return r.steer(n, r.snap.set.groupOf[zi][n.group-1])
