@@ -11,6 +11,7 @@ import (
 
 const (
 	controlInterval = 5 * time.Second
+	blindInterval   = time.Second            // between rounds while blind
 	controlTimeout  = 800 * time.Millisecond // leaves time to decide within health.DecideWithin
 )
 
@@ -22,6 +23,7 @@ type controls struct {
 	blind  string    // why the vantage is blind, by the latest round; "" when it sees
 	asked  time.Time // when the latest finished round began
 	next   time.Time // regular round
+	sight  time.Time // when the round began that ended the last blindness; zero: there was none
 	flying time.Time // when the round under way began; zero: none is
 	again  bool      // another round must follow it
 }
@@ -62,15 +64,26 @@ func (c *controls) begin(now time.Time) {
 // end takes note of what a round brought.
 func (c *controls) end(rd round, now time.Time) {
 	c.flying, c.asked = time.Time{}, rd.began
-	if c.again {
-		c.next = now
-	}
 	switch {
 	case rd.err == nil || len(c.addrs) == 0:
-		c.blind = ""
+		if c.blind != "" {
+			c.blind, c.sight = "", rd.began
+		}
 	case c.blind == "": // else the first reason stands
 		c.blind = fmt.Sprintf("blind: none of %d control targets answers: %v", len(c.addrs), rd.err)
 	}
+	switch {
+	case c.again:
+		c.next = now
+	case c.blind != "":
+		c.next = later(now, rd.began.Add(blindInterval))
+	}
+}
+
+// leftover reports whether a probe that began at start saw some of the last
+// blindness, and may have failed for it.
+func (c *controls) leftover(start time.Time) bool {
+	return !c.sight.IsZero() && start.Before(c.sight)
 }
 
 // askControls dials every address at once and returns when one answers or all

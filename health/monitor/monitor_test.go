@@ -182,6 +182,31 @@ func TestInvariantBlindFreezes(t *testing.T) {
 	})
 }
 
+// When sight returns, probes that began while this node was blind are still
+// out, and fail after it sees again. They do not count either.
+func TestInvariantBlindLeftovers(t *testing.T) {
+	for offset := range 20 {
+		w := newWorld(t)
+		w.run(conf(addressPool("a", "192.0.2.1"), addressPool("b", "192.0.2.2")), nil, func(r *Runner) {
+			pass(20 * time.Second)
+			w.sever(true)
+			w.say("192.0.2.1", "hang")
+			w.say("192.0.2.2", "hang")
+			pass(30*time.Second + time.Duration(offset)*300*time.Millisecond)
+			w.sever(false)
+			w.say("192.0.2.1", "ok")
+			w.say("192.0.2.2", "ok")
+			for range 40 {
+				pass(500 * time.Millisecond)
+				w.want(r, "a=up b=up")
+			}
+			if r.Table().Blind != "" || r.Table().Pools["a"].Held != "" {
+				w.t.Error("still blind")
+			}
+		})
+	}
+}
+
 // A node that starts blind has no opinion.
 func TestInvariantBlindAtStart(t *testing.T) {
 	w := newWorld(t)

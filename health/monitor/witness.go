@@ -23,7 +23,7 @@ const (
 // heard within [health.DecideWithin] of the first failure, what they said
 // last stands.
 func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
-	if res.Class == health.Internal {
+	if res.Class == health.Internal || !res.OK && r.controls.leftover(res.At.Add(-res.Phases.Total)) {
 		return true
 	}
 	next := t.check.th.Next(t.v, res)
