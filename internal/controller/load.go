@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,7 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	if ps := circular(l); len(ps) > 0 {
 		return nil, ps
 	}
+	debug.FreeOSMemory() // parsing takes several times what serving needs
 	return l, nil
 }
 
