@@ -1,0 +1,106 @@
+package script
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shunt-dns/shunt/internal/cdntest"
+)
+
+// An edge is one played path to the site.
+type edge = cdntest.Edge
+
+// edgeAddrs are where each path is played. One monitor has one port, so that
+// the edges of a script share theirs and differ by address.
+func edgeAddrs() map[string]netip.Addr {
+	return map[string]netip.Addr{
+		"alpha":  netip.MustParseAddr("127.0.0.11"),
+		"beta":   netip.MustParseAddr("127.0.0.12"),
+		"gamma":  netip.MustParseAddr("127.0.0.13"),
+		"origin": netip.MustParseAddr("127.0.0.14"),
+	}
+}
+
+// edgeCommands is the command cdn.
+func edgeCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"cdn": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "cdn")
+			if len(args) < 2 {
+				ts.Fatalf("usage: cdn start|start-tls NAME… · cdn NAME FAULT")
+			}
+			switch args[0] {
+			case "start":
+				startEdges(ts, args[1:], nil)
+			case "start-tls":
+				ca, err := cdntest.NewCA()
+				ts.Check(err)
+				ts.Check(ca.WriteFile(ts.MkAbs("ca.pem")))
+				startEdges(ts, args[1:], ca)
+			default:
+				e := stageOf(ts).edges[args[0]]
+				if e == nil {
+					ts.Fatalf("cdn: %s was not started", args[0])
+				}
+				ts.Check(e.Set(fault(ts, args[1])))
+			}
+		},
+	}
+}
+
+// startEdges starts the named edges on one free port.
+func startEdges(ts *testscript.TestScript, names []string, ca *cdntest.CA) {
+	s := stageOf(ts)
+	var addrs []netip.Addr
+	for _, name := range names {
+		addr, ok := edgeAddrs()[name]
+		if !ok {
+			ts.Fatalf("cdn: there is no address for %q", name)
+		}
+		addrs = append(addrs, addr)
+	}
+	for try := 0; ; try++ {
+		port, err := cdntest.FreePort(addrs...)
+		ts.Check(err)
+		for i, addr := range addrs {
+			var e *edge
+			if e, err = cdntest.Start(netip.AddrPortFrom(addr, port), cdntest.Options{CA: ca}); err != nil {
+				break
+			}
+			s.edges[names[i]] = e
+			ts.Defer(e.Close)
+		}
+		if err == nil {
+			ts.Setenv("EDGE", strconv.Itoa(int(port)))
+			return
+		}
+		if try == 5 { // another script may take the port first, but not for ever
+			ts.Fatalf("cdn: %v", err)
+		}
+	}
+}
+
+// fault reads a fault's name, or an HTTP status.
+func fault(ts *testscript.TestScript, word string) cdntest.Fault {
+	if code, err := strconv.Atoi(word); err == nil {
+		return cdntest.Status(code)
+	}
+	f, ok := map[string]cdntest.Fault{
+		"healthy":      cdntest.Healthy(),
+		"hang":         cdntest.Hang(),
+		"refuse":       cdntest.Refuse(),
+		"reset":        cdntest.Reset(),
+		"challenge":    cdntest.Challenge(),
+		"wrong-body":   cdntest.WrongBody(),
+		"wrong-cert":   cdntest.WrongCert(),
+		"expired-cert": cdntest.ExpiredCert(),
+		"slow":         cdntest.SlowHeaders(10 * time.Second),
+	}[word]
+	if !ok {
+		ts.Fatalf("cdn: there is no fault %q", word)
+	}
+	return f
+}

@@ -1,0 +1,91 @@
+package script
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// fileCommands are json and fill.
+//
+// A PATH of json has its steps parted by slashes: a key of an object, or the
+// place of an item in a list, by number or by its name field. "pools/alpha/state"
+// is the state of the pool named alpha. Without an arrow the path must exist.
+// Values are compared as JSON writes them, texts without their quotes; "#" as
+// the last step is how many items there are.
+func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"json": func(ts *testscript.TestScript, neg bool, args []string) {
+			if len(args) == 0 || len(args) > 1 && args[1] != "→" {
+				ts.Fatalf("usage: json PATH [→ VALUE]")
+			}
+			var all any
+			if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &all); err != nil {
+				ts.Fatalf("json: %v:\n%s", err, ts.ReadFile("stdout"))
+			}
+			v, ok := walk(all, strings.Split(args[0], "/"))
+			got := written(v)
+			ok = ok && (len(args) == 1 || got == strings.Join(args[2:], " "))
+			if ok == neg {
+				ts.Fatalf("json: %s is %s in\n%s", args[0], got, ts.ReadFile("stdout"))
+			}
+		},
+		"fill": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "fill")
+			for _, name := range args {
+				text := os.Expand(ts.ReadFile(name), ts.Getenv)
+				ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
+			}
+		},
+	}
+}
+
+// walk follows steps into v.
+func walk(v any, steps []string) (any, bool) {
+	for _, step := range steps {
+		switch at := v.(type) {
+		case map[string]any:
+			next, ok := at[step]
+			if !ok {
+				return nil, false
+			}
+			v = next
+		case []any:
+			i, err := strconv.Atoi(step)
+			if step == "#" {
+				v = float64(len(at))
+				continue
+			}
+			if err != nil {
+				i = slices.IndexFunc(at, func(item any) bool {
+					m, ok := item.(map[string]any)
+					return ok && (m["name"] == step || m["code"] == step)
+				})
+			}
+			if i < 0 || i >= len(at) {
+				return nil, false
+			}
+			v = at[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// written returns v as scripts write it.
+func written(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}

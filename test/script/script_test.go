@@ -1,0 +1,92 @@
+// Package script runs the real program, built once, through the scripts in
+// testdata: real sockets, on loopback alone, with a played CDN behind it. A
+// script is a txtar archive in the language of testscript; beside its own
+// commands there are those of the table below.
+//
+// The package also holds the documents to the program: every YAML block and
+// every shell block of README.md and docs/ is used as it is written (see
+// docs_test.go), and the runbook has a section for each alarm.
+package script
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// version is what the program under test believes to be.
+const version = "1.2.3-script"
+
+// binDir is the folder of the program under test. TestMain alone writes it.
+var binDir string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds the program, with the race detector where the test has it too,
+// and runs the tests.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "shunt-script-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	args := append([]string{"build", "-ldflags", "-X main.version=" + version, "-o", dir}, buildFlags...)
+	build := exec.Command("go", append(args, "github.com/shunt-dns/shunt/cmd/shunt")...)
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
+		return 1
+	}
+	binDir = dir
+	return m.Run()
+}
+
+// TestScripts runs every script of testdata. What a script may say beside the
+// commands of testscript:
+//
+//	serve ARGS…              shunt serve in the background, until it answers; $DNS is where
+//	stop                     SIGTERM; it must end by itself, with exit code 0, within 5 s
+//	crash                    SIGKILL
+//	signal NAME              HUP, INT …
+//	log REGEXP               waits until serve.log has it
+//	cdn start NAME…          healthy edges on 127.0.0.x, all on port $EDGE (HTTP)
+//	cdn start-tls NAME…      the same over TLS; ca.pem is the authority
+//	cdn NAME FAULT           503, hang, refuse, reset, challenge, wrong-body, wrong-cert, healthy …
+//	dig NAME [TYPE] → DATA…  asks $DNS over UDP; the answer must be this (see ask.go)
+//	await …                  the same, within 15 s
+//	spread NAME N → a=L-H …  N questions; how often each answer may come
+//	json PATH [→ VALUE]      looks into the last stdout (see json.go)
+//	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
+//	fill FILE…               replaces ${VARIABLE} in files
+func TestScripts(t *testing.T) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){}
+	maps.Copy(cmds, nodeCommands())
+	maps.Copy(cmds, edgeCommands())
+	maps.Copy(cmds, askCommands())
+	maps.Copy(cmds, fileCommands())
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		Cmds:               cmds,
+		RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", binDir+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Values[stageKey{}] = &stage{edges: map[string]*edge{}}
+			return nil
+		},
+	})
+}
+
+// A stage is what runs beside one script.
+type stage struct {
+	node  *process
+	edges map[string]*edge
+}
+
+type stageKey struct{}
+
+func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
