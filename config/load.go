@@ -26,14 +26,12 @@ func Load(path string, o Overrides) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := Parse(text, path, o)
+	r, cfg, err := parse(text, path, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.readSecret(path); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	r.secret(&cfg.DNS)
+	return r.done(cfg)
 }
 
 func readLimited(path string) ([]byte, error) {
@@ -42,7 +40,10 @@ func readLimited(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if info, err := f.Stat(); err == nil && info.Size() > MaxFile {
+		return nil, Problems{tooLarge(path)}
+	}
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1)) // it may grow, or be no regular file
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
@@ -56,35 +57,35 @@ func tooLarge(path string) Problem {
 	return Problem{File: path, What: "the file is larger than 16 MiB", Mend: "split what it serves over several nodes, or move static names to zone files"}
 }
 
-// readSecret reads the 16 octets that key the cookies: as they are, or as 32
+// secret reads the 16 octets that key the cookies: as they are, or as 32
 // hexadecimal digits.
-func (c *Config) readSecret(path string) error {
-	if c.DNS.SecretFile == "" {
-		return nil
+func (r *reader) secret(d *DNS) {
+	if d.SecretFile == "" {
+		return
 	}
-	p := Problem{File: path, Key: "dns.cookie_secret_file", Mend: "write 16 random octets to it, or 32 hexadecimal digits: openssl rand -hex 16"}
-	f, err := os.Open(c.DNS.SecretFile)
+	p, s := r.one("dns.cookie_secret_file", d.SecretFile)
+	mend := "write 16 random octets to it, or 32 hexadecimal digits: openssl rand -hex 16"
+	f, err := os.Open(d.SecretFile)
 	if err != nil {
-		p.What = err.Error()
-		return Problems{p}
+		r.problem(p, s, err.Error(), mend)
+		return
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 64))
 	if err != nil {
-		p.What = err.Error()
-		return Problems{p}
+		r.problem(p, s, err.Error(), mend)
+		return
 	}
 	if len(text) == 16 {
-		c.DNS.Secret = text
-		return nil
+		d.Secret = text
+		return
 	}
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(secret) != 16 {
-		p.What = fmt.Sprintf("%s holds no secret", c.DNS.SecretFile)
-		return Problems{p}
+		r.problem(p, s, d.SecretFile+" holds no secret", mend)
+		return
 	}
-	c.DNS.Secret = secret
-	return nil
+	d.Secret = secret
 }
 
 // Parse turns text, the content of the file path, into a Config. It opens no
@@ -92,22 +93,35 @@ func (c *Config) readSecret(path string) error {
 // [Problems], every one of them in file order, those of the environment and
 // of flags first.
 func Parse(text []byte, path string, o Overrides) (*Config, error) {
-	if len(text) > MaxFile {
-		return nil, Problems{tooLarge(path)}
-	}
-	full, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("find the folder of the configuration: %w", err)
-	}
-	r, cfg, err := read(text, path, filepath.Dir(full), o)
+	r, cfg, err := parse(text, path, o)
 	if err != nil {
 		return nil, err
 	}
+	return r.done(cfg)
+}
+
+// done returns cfg when nothing is wrong with it.
+func (r *reader) done(cfg *Config) (*Config, error) {
 	if ps := r.sorted(); len(ps) > 0 {
 		return nil, ps
 	}
-	cfg.Path = full
 	return cfg, nil
+}
+
+func parse(text []byte, path string, o Overrides) (*reader, *Config, error) {
+	if len(text) > MaxFile {
+		return nil, nil, Problems{tooLarge(path)}
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the folder of the configuration: %w", err)
+	}
+	r, cfg, err := read(text, path, filepath.Dir(full), o)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Path = full
+	return r, cfg, nil
 }
 
 // read reads text the quick way, and the slow way when lines turn out to have

@@ -108,8 +108,8 @@ func octet(text string) (byte, int, error) {
 	case len(text) < 2:
 		return 0, 0, errors.New(`a \ at the end escapes nothing`)
 	case text[1] < '0' || text[1] > '9':
-		if text[1] <= ' ' || text[1] > '~' {
-			return 0, 0, errors.New(`after \ comes a printing character or three digits`)
+		if text[1] < ' ' || text[1] > '~' {
+			return 0, 0, errors.New(`after \ comes a printing character, or three digits`)
 		}
 		return text[1], 2, nil
 	case len(text) < 4 || !digit(text[2]) || !digit(text[3]):
