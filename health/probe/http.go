@@ -74,8 +74,11 @@ func newHTTP(m config.Monitor) (ask, error) {
 func (p *httpProbe) fields() error {
 	p.header = http.Header{"User-Agent": {userAgent()}, "Accept": {"*/*"}}
 	for _, f := range p.check.RequestHeaders {
-		if strings.EqualFold(f.Name, "Host") {
+		switch http.CanonicalHeaderKey(f.Name) {
+		case "Host":
 			return errors.New("request_headers may not hold Host (use the key host)")
+		case "Connection", "Content-Length", "Transfer-Encoding", "Trailer":
+			return fmt.Errorf("request_headers may not hold %s (it belongs to the connection; see keep_alive)", f.Name)
 		}
 		p.header.Del(f.Name)
 	}

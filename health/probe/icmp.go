@@ -25,7 +25,7 @@ func newICMP() ask {
 			at.err = echo(ctx, at, true)
 		}
 		if errors.Is(at.err, os.ErrPermission) {
-			at.err = lackError("no right to send ICMP (set sysctl net.ipv4.ping_group_range=\"0 2147483647\", or give the process CAP_NET_RAW)")
+			at.err = lackError("no right to send ICMP (set sysctl net.ipv4.ping_group_range=\"0 2147483647\", or give the process CAP_NET_RAW; a local firewall may forbid it too)")
 		}
 		if at.err == nil {
 			at.stage = answered

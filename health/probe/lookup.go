@@ -37,6 +37,15 @@ func Lookup(ctx context.Context, servers []netip.AddrPort, name string) (Address
 	if len(servers) == 0 {
 		return Addresses{}, errors.New("no resolvers to ask (list some under resolvers)")
 	}
+	found, err := askAll(ctx, servers, name)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return Addresses{}, fmt.Errorf("the look-up of %s was cancelled: %w", name, context.Canceled)
+	}
+	return found, err
+}
+
+// askAll does the work of Lookup. It returns when every question has ended.
+func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupMost)
 	results := make(chan opinion, len(servers))
 	for i, server := range servers {

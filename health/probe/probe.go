@@ -77,7 +77,11 @@ func bounded(m config.Monitor, ask ask) Probe {
 		addr = addr.Unmap()
 		at := attempt{addr: addr, deadline: deadline}
 		at.sight = sight{kind: m.Kind, from: addr.String(), budget: deadline.Sub(start)}
-		ask(ctx, &at)
+		if at.budget > 0 {
+			ask(ctx, &at)
+		} else {
+			at.err = lackError("no time was left for it")
+		}
 		if ctx.Err() == context.Canceled {
 			at.err = context.Canceled
 		}
