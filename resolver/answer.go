@@ -1,16 +1,16 @@
 package resolver
 
 import (
+	crand "crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	crand "crypto/rand"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/resolver/zone"
@@ -140,7 +140,7 @@ func (a *Answerer) logPanic(r any) {
 	}
 	a.mu.Unlock()
 	if !known {
-		a.log.Error("a query panicked and got SERVFAIL; please report this", "panic", kind, "stack", stack())
+		a.log.Error("a query panicked and got SERVFAIL; please report this", "panic", kind, "stack", string(debug.Stack()))
 	}
 }
 

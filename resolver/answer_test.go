@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/shunt-dns/shunt/internal/dnstest"
 )
 
@@ -244,5 +246,19 @@ func TestCookieAge(t *testing.T) {
 	}
 	if _, valid := s.checkCookie(&e, addrPort("192.0.2.201:1").Addr(), moment); valid {
 		t.Error("another address may use the cookie")
+	}
+}
+
+// TestTypeNames: every bucket has the name of the type that is counted in it.
+func TestTypeNames(t *testing.T) {
+	for i, name := range typeNames {
+		if got := bucketOf(dns.StringToType[name]); got != i {
+			t.Errorf("%s is counted as %s", name, typeNames[got])
+		}
+	}
+	for _, rare := range []uint16{0, 99, 258, 65280, 65535} {
+		if got := typeNames[bucketOf(rare)]; got != "other" {
+			t.Errorf("type %d is counted as %s", rare, got)
+		}
 	}
 }

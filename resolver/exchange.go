@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"net/netip"
-	"runtime/debug"
 	"time"
 
 	"github.com/shunt-dns/shunt/resolver/zone"
@@ -190,6 +189,3 @@ func (x *exchange) empty() {
 	clear(x.msg[6:headerLen])
 	x.info.Rcode, x.ede = rcodeSuccess, edeNone
 }
-
-// stack returns the trace of a panic for the log.
-func stack() string { return string(debug.Stack()) }

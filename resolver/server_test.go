@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,6 +178,42 @@ func TestStop(t *testing.T) {
 	if c, err := net.Dial("tcp", s.Addrs()[0].String()); err == nil {
 		c.Close()
 		t.Error("the listener is open after the end")
+	}
+}
+
+// TestSwapUnderLoad: no query is lost or wrong while snapshots and settings
+// change and the counters are read. The race detector is the judge.
+func TestSwapUnderLoad(t *testing.T) {
+	s := serve(t, settingsForTest(), "127.0.0.1:0")
+	next := snapshotForTest(t)
+	stop := make(chan struct{})
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Swap(next)
+				s.SetDNS(settingsForTest())
+				s.Stats()
+			}
+		}
+	})
+	query := dnstest.Ask(t, "addr.example.test. A")
+	const want = "NOERROR qr aa | ? addr.example.test. IN A | an addr.example.test. 30 IN A 203.0.113.1"
+	for range 100 {
+		if got := dnstest.Line(dnstest.UDP(t, s.Addrs()[0], query)); got != want {
+			t.Fatal(got)
+		}
+		if got := dnstest.Line(dnstest.TCP(t, s.Addrs()[0], query)[0]); got != want {
+			t.Fatal(got)
+		}
+	}
+	close(stop)
+	changing.Wait()
+	if st := s.Stats(); st.UDP != 100 || st.TCP != 100 || st.Rcodes["NOERROR"] != 200 {
+		t.Errorf("stats: %+v", st)
 	}
 }
 
