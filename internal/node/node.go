@@ -73,7 +73,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return err
 	}
 	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
-		return err
+		return fmt.Errorf("listen.dns: %w", err)
 	}
 	if n.control, err = admin.Listen(cfg.Listen.Control); err != nil {
 		return err
