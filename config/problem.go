@@ -8,11 +8,11 @@ import (
 // A Problem is one thing that keeps a text from being used: what is wrong,
 // where it stands, and how to mend it.
 type Problem struct {
-	File string // as the operator named it
-	Line int    // from 1; 0 where no line is to blame
-	Key  string // path of the key, as pools[2].cname; "" in a zone file
-	What string // what is wrong
-	Mend string // what to write instead
+	File string `json:"file"`           // as the operator named it
+	Line int    `json:"line,omitempty"` // from 1; 0 where no line is to blame
+	Key  string `json:"key,omitempty"`  // path of the key, as pools[2].cname; "" in a zone file
+	What string `json:"what"`           // what is wrong
+	Mend string `json:"mend,omitempty"` // what to write instead
 }
 
 // String returns p as file:line: key: what (mend).

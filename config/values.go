@@ -31,14 +31,6 @@ func (r *reader) count(p path, s scalar, def, least, most int) int {
 	return n
 }
 
-// countOr0 is count, or 0 where 0 has a meaning of its own.
-func (r *reader) countOr0(p path, s scalar, def, least, most int) int {
-	if s.text == "0" && s.set() {
-		return 0
-	}
-	return r.count(p, s, def, least, most)
-}
-
 // yes reads true or false.
 func (r *reader) yes(p path, s scalar, def bool) bool {
 	switch {
