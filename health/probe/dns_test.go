@@ -117,6 +117,7 @@ func TestLookup(t *testing.T) {
 		{"cut off, whole over TCP", []server{{probetest.Truncate, chain}}, enough, "192.0.2.1 192.0.2.2 2001:db8::1 20s"},
 		{"a forged reply is no reply", []server{{probetest.WrongID, chain}, second}, enough, "192.0.2.7 10s"},
 		{"a filtered name has no address", []server{{probetest.Answer, []string{host + ". 1 IN A 0.0.0.0"}}, second}, enough, "192.0.2.7 10s"},
+		{"a TTL beyond measure is none", []server{{probetest.Answer, []string{host + ". 4294967295 IN A 192.0.2.7"}}}, enough, "192.0.2.7 0s"},
 		{"a loop of CNAMEs ends", []server{{probetest.Answer, []string{host + ". 1 IN CNAME a.test.", "a.test. 1 IN CNAME " + host + "."}}, second}, enough, "192.0.2.7 10s"},
 		{"all fail, each in its way", []server{fail(probetest.NXDomain), fail(probetest.ServFail), fail(probetest.Hang), fail(probetest.Answer), fail(probetest.Refuse)}, enough,
 			"www.example.test has no addresses (#0: NXDOMAIN; #1: SERVFAIL; #2: timed out; #3: no addresses; #4: REFUSED)"},

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	maxAddresses  = 64                     // of one name that are probed
-	maxChain      = 16                     // CNAMEs from a name to its addresses
-	lookupGrace   = 150 * time.Millisecond // that earlier servers get once a later one has answered
-	lookupTry     = time.Second            // before a question over UDP is sent again
-	lookupMost    = 10 * time.Second       // when ctx sets no sooner end
-	lookupRetries = 3
+	maxAddresses = 64                     // of one name that are probed
+	maxChain     = 16                     // CNAMEs from a name to its addresses
+	lookupGrace  = 150 * time.Millisecond // that earlier servers get once a later one has answered
+	lookupTry    = time.Second            // before a question over UDP is sent again
+	lookupMost   = 10 * time.Second       // when ctx sets no sooner end
+	lookupTries  = 3
 )
 
 // Addresses are what a host name resolved to.
@@ -167,7 +167,7 @@ func askType(ctx context.Context, server netip.AddrPort, name string, typ uint16
 	q := query(name, typ)
 	var reply *dns.Msg
 	var err error
-	for range lookupRetries {
+	for range lookupTries {
 		deadline := time.Now().Add(lookupTry)
 		if end.Before(deadline) {
 			deadline = end
@@ -205,11 +205,11 @@ func follow(answer []dns.RR, name string, typ uint16) Addresses {
 			}
 			if addr, ok := address(rr); ok && h.Rrtype == typ {
 				found.Addrs = append(found.Addrs, addr)
-				least = min(least, h.Ttl)
+				least = min(least, seconds(h.Ttl))
 			}
 			if c, ok := rr.(*dns.CNAME); ok && next == "" {
 				next = c.Target
-				ttl = min(ttl, h.Ttl)
+				ttl = min(ttl, seconds(h.Ttl))
 			}
 		}
 		if len(found.Addrs) > 0 {
@@ -222,6 +222,14 @@ func follow(answer []dns.RR, name string, typ uint16) Addresses {
 		name = next
 	}
 	return Addresses{}
+}
+
+// seconds returns a TTL; one with the highest bit set is 0 (RFC 2181 §8).
+func seconds(ttl uint32) uint32 {
+	if ttl > 1<<31-1 {
+		return 0
+	}
+	return ttl
 }
 
 // address returns the address in rr. Those that no host can have are no
