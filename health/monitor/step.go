@@ -93,7 +93,6 @@ func (r *Runner) mark(t *target, ok bool) {
 //
 //	a vote is pending or void    regular: more probes would not help
 //	a burst helps                recheck from now, or sooner where that is set
-//	probes are still out         their results will decide
 //	else                         interval from the start of the latest probe
 func (r *Runner) reschedule(t *target, now time.Time) {
 	d := t.check.def
@@ -106,8 +105,6 @@ func (r *Runner) reschedule(t *target, now time.Time) {
 		if t.index < 0 || t.due.After(due) {
 			r.schedule.set(t, due)
 		}
-	case t.out > 0:
-		r.schedule.drop(t)
 	default:
 		wait := t.check.th.NextProbe(t.v, t.out, t.interval(), 0, 2*r.random.Float64()-1)
 		if !t.spread {
@@ -179,12 +176,10 @@ func (r *Runner) settleWaiting(now time.Time) {
 }
 
 // launch starts a probe of t, and says when the next one of its burst is due.
-// Without need, probes of one target do not overlap.
+// Outside of a burst it is a result that says when the next probe is due, so
+// that probes of an endpoint that hangs do not pile up.
 func (r *Runner) launch(c *crew, t *target, now time.Time) {
 	th, d := t.check.th, t.check.def
-	if t.out > 0 && !t.quick && !th.Bursting(t.v, t.out) {
-		return
-	}
 	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout()}
 	if t.isLookup() {
 		j.ask, j.lookup = nil, r.d.resolver(r.plan.Load().cfg.Resolvers, t.pool.def)

@@ -26,6 +26,7 @@ type world struct {
 	names  map[string][]string // host name to addresses; none: the look-up fails
 	turns  int                 // when not 0, look-ups find one address each, in turn
 	cut    bool                // the controls do not answer
+	far    time.Duration       // they take this long to answer
 	probes map[string]int      // by address
 	log    bytes.Buffer
 }
@@ -155,8 +156,9 @@ func (w *world) lookup(ctx context.Context, _ []netip.AddrPort, name string) (Ad
 
 func (w *world) control(ctx context.Context, _ netip.AddrPort) error {
 	w.mu.Lock()
-	cut := w.cut
+	cut, far := w.cut, w.far
 	w.mu.Unlock()
+	time.Sleep(far)
 	if cut {
 		<-ctx.Done()
 		return ctx.Err()
