@@ -25,31 +25,32 @@ func (t Transport) String() string {
 
 // Stats are totals since the server began.
 type Stats struct {
-	UDP, TCP uint64            // messages received
-	Rcodes   map[string]uint64 // replies sent, by mnemonic: NOERROR, NXDOMAIN, BADVERS…; those never sent are left out
-	Types    map[string]uint64 // questions answered from the zones, by type; rare types are "other"
-	Steered  []SteeredCount    // sorted by service, then pool
+	UDP     uint64            `json:"udp"` // messages received
+	TCP     uint64            `json:"tcp"`
+	Rcodes  map[string]uint64 `json:"rcodes"`  // replies sent, by mnemonic: NOERROR, NXDOMAIN, BADVERS…; those never sent are left out
+	Types   map[string]uint64 `json:"types"`   // questions answered from the zones, by type; rare types are "other"
+	Steered []SteeredCount    `json:"steered"` // sorted by service, then pool
 
-	Silent    uint64 // messages that get no reply: too short, or replies themselves
-	Malformed uint64 // messages that are no well-formed query; they get FORMERR
-	Limited   uint64 // responses dropped or truncated by rate limiting
-	Slipped   uint64 // those of Limited that went out truncated
-	Truncated uint64 // replies that did not fit the client's UDP size
-	Panics    uint64 // queries that ended in a panic and got SERVFAIL
+	Silent    uint64 `json:"silent"`    // messages that get no reply: too short, or replies themselves
+	Malformed uint64 `json:"malformed"` // replied to with FORMERR
+	Limited   uint64 `json:"limited"`   // responses dropped or truncated by rate limiting
+	Slipped   uint64 `json:"slipped"`   // those of Limited that went out truncated
+	Truncated uint64 `json:"truncated"` // replies that did not fit the client's UDP size
+	Panics    uint64 `json:"panics"`    // queries that ended in a panic and got SERVFAIL
 
-	Connections uint64 // TCP connections open now
-	Accepted    uint64 // TCP connections accepted
-	Refused     uint64 // TCP connections closed at once: too many from one address
-	Evicted     uint64 // TCP connections closed to make room for another
-	SendErrors  uint64 // UDP replies that the kernel did not take
+	Connections uint64 `json:"connections"` // TCP connections open now
+	Accepted    uint64 `json:"accepted"`    // TCP connections accepted
+	Refused     uint64 `json:"refused"`     // TCP connections closed at once: too many from one address
+	Evicted     uint64 `json:"evicted"`     // TCP connections closed to make room for another
+	SendErrors  uint64 `json:"send_errors"` // UDP replies that the kernel did not take
 }
 
 // A SteeredCount says how often a pool answered for a service. Services that
 // share a decision count together, under the name of one of them.
 type SteeredCount struct {
-	Service string
-	Pool    string
-	Answers uint64
+	Service string `json:"service"`
+	Pool    string `json:"pool"`
+	Answers uint64 `json:"answers"`
 }
 
 // counters are one worker's. They are atomic because Stats reads them, and

@@ -51,7 +51,11 @@ safety.at_least is refused; --force does it all the same.`,
 			if err := need(c, "for", "reason"); err != nil {
 				return err
 			}
-			ch.Force = health.Force(args[1])
+			switch ch.Force = health.Force(args[1]); ch.Force {
+			case health.ForceUp, health.ForceDown, health.ForceDrain:
+			default:
+				return usageError{fmt.Errorf("%q is not up, down or drain (see %s --help)", args[1], c.CommandPath())}
+			}
 			o, err := g.client().Override(c.Context(), args[0], ch)
 			if err != nil {
 				return err

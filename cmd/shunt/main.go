@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 // version is set by the linker: -ldflags "-X main.version=1.2.3".
@@ -31,6 +33,11 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "shunt: %v\n", err)
 		return 2
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return 1
+	}
+	var problems config.Problems
+	if errors.As(err, &problems) && err.Error() == problems.Error() {
+		fmt.Fprintln(os.Stderr, err) // each line begins with its file and line, as editors like it
 		return 1
 	}
 	fmt.Fprintf(os.Stderr, "shunt: %v\n", err)

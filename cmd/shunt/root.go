@@ -56,13 +56,20 @@ moves its answers away from a path that fails, within seconds.
 	return root
 }
 
-// usage makes a wrong number of arguments a usageError.
+// usage makes a wrong number of arguments a usageError. Of a command that only
+// has subcommands the argument is one that does not exist.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+		err := check(c, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if c.SuggestionsMinimumDistance = 2; c.HasSubCommands() && len(args) > 0 {
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				return usageError{fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))}
+			}
+		}
+		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	}
 }
 

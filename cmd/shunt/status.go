@@ -32,7 +32,10 @@ func newStatus(g *global) *cobra.Command {
 			client := g.client()
 			for {
 				s, err := client.Status(c.Context())
-				if err != nil {
+				switch {
+				case watch && c.Context().Err() != nil:
+					return nil // Ctrl-C is how watching ends
+				case err != nil:
 					return err
 				}
 				if watch && !g.json {

@@ -300,7 +300,7 @@ func (c *Controller) logMove(g *group, prev, d steer.Decision) {
 		level = slog.LevelError
 	}
 	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "policy", g.service.Policy,
-		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL, "why", d.Why)
+		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }
 
 // table returns the verdicts that count: the monitor's, or the frozen ones,

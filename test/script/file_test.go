@@ -16,7 +16,7 @@ import (
 // A PATH of json has its steps parted by slashes: a key of an object, or the
 // place of an item in a list, by number or by its name field. "pools/alpha/state"
 // is the state of the pool named alpha. Without an arrow the path must exist.
-// Values are compared as JSON writes them, texts without their quotes; "#" as
+// Values are compared as JSON writes them, texts without their quotes; "count" as
 // the last step is how many items there are.
 func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
@@ -57,7 +57,7 @@ func walk(v any, steps []string) (any, bool) {
 			v = next
 		case []any:
 			i, err := strconv.Atoi(step)
-			if step == "#" {
+			if step == "count" {
 				v = float64(len(at))
 				continue
 			}

@@ -1,9 +1,11 @@
 package script
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -65,6 +67,21 @@ func nodeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			if !within(patience, func() bool { return re.MatchString(ts.ReadFile("serve.log")) }) {
 				ts.Fatalf("serve.log lacks %q:\n%s", args[0], ts.ReadFile("serve.log"))
+			}
+		},
+		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < 2 {
+				ts.Fatalf("usage: exits CODE CMD ARGS…")
+			}
+			code := 0
+			var exit *exec.ExitError
+			if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+				code = exit.ExitCode()
+			} else if err != nil {
+				ts.Fatalf("exits: %v", err)
+			}
+			if strconv.Itoa(code) != args[0] {
+				ts.Fatalf("%s ended with exit code %d, want %s", strings.Join(args[1:], " "), code, args[0])
 			}
 		},
 		"until": func(ts *testscript.TestScript, neg bool, args []string) {

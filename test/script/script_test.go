@@ -62,6 +62,7 @@ func run(m *testing.M) int {
 //	spread NAME N → a=L-H …  N questions; how often each answer may come
 //	json PATH [→ VALUE]      looks into the last stdout (see json.go)
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
+//	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
