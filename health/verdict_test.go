@@ -68,7 +68,7 @@ func TestWindow(t *testing.T) {
 		{"no share is one failure", 10, 0, "..x", "UUD"},
 		{"all sixty-four", 64, 1, "." + strings.Repeat("xx.", 20), strings.Repeat("U", 61)},
 		{"more than sixty-four is sixty-four", 100, 0.5, strings.Repeat(".x", 32), strings.Repeat("U", 63) + "D"},
-		{"the window is empty after a rise", 4, 0.5, ".x.x...x...x", "UUUDDUUUUUUU"},
+		{"the window is empty after a rise", 8, 0.25, ".x.x..x.x", "UUUDDUUUD"},
 	} {
 		th := Thresholds{Rise: 2, Fall: 3, Window: c.window, WindowFall: c.share}
 		if got, _ := walk(th, Verdict{}, start, c.history, time.Second); got != c.want {
