@@ -79,8 +79,9 @@ func (r *reply) glue(c *node, set rrset, start int) {
 		at := start
 		for body := set.body; len(body) > 0; {
 			n := r.host(at + rrHead)
-			if n != nil && below == r.within(c) && !r.addresses(n, at+rrHead) && below {
-				r.tc = true
+			if n != nil && below == r.within(c) && !r.addresses(n, at+rrHead) {
+				r.tc = below
+				return
 			}
 			size := rrHead + rdLen(body)
 			at, body = at+size, body[size:]
@@ -99,7 +100,7 @@ func (r *reply) within(c *node) bool {
 // the zone has none.
 func (r *reply) host(at int) *node {
 	z := r.zone
-	r.name.split(lower(r.buf[:0], r.wireAt(at)))
+	r.name.split(r.wireAt(at))
 	i := r.name.n - z.labels
 	if i < 0 || !bytes.Equal(r.name.suffix(i), z.origin) {
 		return nil

@@ -67,11 +67,19 @@ func (r *reader) checkNode(of []record) {
 			alias = rec
 		}
 	}
-	if alias == nil {
-		return
+	if alias != nil {
+		r.checkAlone(alias, of)
 	}
+}
+
+// checkAlone looks at what stands beside a CNAME (RFC 1034 §3.6.2).
+func (r *reader) checkAlone(alias *record, of []record) {
 	for i := range of {
-		if rec := &of[i]; rec.typ != dns.TypeCNAME && !besideCNAME(rec.typ) {
+		switch rec := &of[i]; {
+		case rec.typ == dns.TypeSOA:
+			r.problem(alias.file, int(alias.line), "name addresses, or make the apex a service", "a CNAME at the apex of the zone, beside its SOA")
+			return
+		case rec.typ != dns.TypeCNAME && !besideCNAME(rec.typ):
 			r.problem(rec.file, int(rec.line), "keep one or the other",
 				"%s beside the CNAME of line %d", typeName(rec.typ), alias.line)
 		}
@@ -120,18 +128,33 @@ func (r *reader) addServices(z config.Zone) {
 
 // checkOwned refuses the records that stand at the name of service s and that
 // it would have to contradict.
+//
+//	type                            s answers CNAMEs   s answers addresses
+//	A AAAA CNAME HTTPS SVCB         refused            refused
+//	RRSIG NSEC and the like         may stand          may stand
+//	any other                       refused            may stand
 func (r *reader) checkOwned(s config.Service, of []record) {
 	for i := range of {
 		rec := &of[i]
-		what := ""
-		switch rec.typ {
-		case dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeHTTPS, dns.TypeSVCB:
-			what = "whose addresses the service answers"
+		owned := ownedByService(rec.typ)
+		if !owned && (!s.Alias || besideCNAME(rec.typ)) {
+			continue
 		}
-		if what != "" {
-			r.problem(rec.file, int(rec.line), "remove the record or the service", "%s at %s, %s", typeName(rec.typ), s.Name, what)
+		why := "whose addresses the service answers"
+		if !owned {
+			why = "where the service answers a CNAME, beside which nothing else may stand (RFC 1034 §3.6.2)"
 		}
+		r.problem(rec.file, int(rec.line), "remove the record or the service", "%s record at %s, %s", typeName(rec.typ), s.Name, why)
 	}
+}
+
+// ownedByService reports whether a service answers a type itself.
+func ownedByService(typ uint16) bool {
+	switch typ {
+	case dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeHTTPS, dns.TypeSVCB:
+		return true
+	}
+	return false
 }
 
 // group returns the number of s's kind among the services of this zone, from

@@ -240,7 +240,7 @@ func (r *reply) forward(body []byte) bool {
 // zone, -1 when that is none of ours.
 func (r *reply) follow() int32 {
 	r.at = r.next
-	r.name.split(lower(r.buf[:0], r.wireAt(r.at)))
+	r.name.split(r.wireAt(r.at))
 	return r.snap.set.zoneFor(&r.name, r.qtype)
 }
 

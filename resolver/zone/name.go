@@ -15,17 +15,22 @@ const (
 // Suffixes is a name cut at its labels, with the hash of each suffix: all that
 // is needed to look for the name and for every ancestor without hashing
 // anything twice. Index i stands for the suffix without the first i labels.
+//
+// It holds the name itself, and no pointer, so that one on the stack stays
+// there.
 type suffixes struct {
-	wire []byte // lower-cased, with the root label
-	n    int    // labels, without the root
+	n    int // labels, without the root
+	size int // octets, with the root
 	off  [maxLabels + 1]uint8
+	buf  [maxName + 1]byte // the name in lower case
 	hash [maxLabels + 1]uint64
 }
 
-// split cuts wire, which must be a valid lower-cased name, and hashes its
+// split takes in name, which must be valid and uncompressed, and hashes its
 // suffixes from the right, as an ancestor's hash is part of its descendant's.
-func (s *suffixes) split(wire []byte) {
-	s.wire = wire
+func (s *suffixes) split(name []byte) {
+	s.size = len(name)
+	wire := lower(s.buf[:0], name)
 	n, at := 0, 0
 	for wire[at] != 0 {
 		s.off[n&maxLabels] = uint8(at)
@@ -44,7 +49,7 @@ func (s *suffixes) split(wire []byte) {
 }
 
 // suffix returns the name without its first i labels.
-func (s *suffixes) suffix(i int) []byte { return s.wire[s.off[i&maxLabels]:] }
+func (s *suffixes) suffix(i int) []byte { return s.buf[s.off[i&maxLabels]:s.size] }
 
 const (
 	rootHash  uint64 = 0x9e3779b97f4a7c15

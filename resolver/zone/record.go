@@ -34,7 +34,11 @@ func (r *reader) record(f *frame, text []byte) {
 				return
 			}
 		} else if typ, ok = parseType(word); !ok {
-			r.problem(f.file, f.line, "", "%s is no type", word)
+			what := "type"
+			if word[0]-'0' <= 9 {
+				what = "TTL"
+			}
+			r.problem(f.file, f.line, "", "%s is no %s", word, what)
 			return
 		}
 	}

@@ -27,7 +27,6 @@ type reply struct {
 
 	owners [maxChain + 1]uint16 // where the names that were left behind are written
 	dnames [maxChain + 1]*node  // the DNAMEs that were followed; nil for a CNAME
-	buf    [maxName + 1]byte    // the current name in lower case, after the first
 }
 
 // The sections, as count indexes them.

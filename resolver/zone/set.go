@@ -3,6 +3,7 @@ package zone
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -18,6 +19,7 @@ type Set struct {
 	longest int      // labels of the longest origin
 	groups  []config.Service
 	groupOf [][]int32 // by zone and node.group-1: index into groups
+	still   *Snapshot // every group answers an address that nobody sees, for Static
 }
 
 // An origin is one entry of the index.
@@ -50,6 +52,8 @@ func NewSet(zones []*Zone) *Set {
 			s.groupOf[zi] = append(s.groupOf[zi], gi)
 		}
 	}
+	here := Pack([]Variant{{Addrs: []netip.Addr{netip.IPv4Unspecified()}}}, PickFirst)
+	s.still = s.Snapshot(0, slices.Repeat([]*Steered{here}, len(s.groups)))
 	return s
 }
 
@@ -118,7 +122,7 @@ func (s *Set) zoneFor(sx *suffixes, qtype uint16) int32 {
 		return zi
 	}
 	parent := s.zoneOf(sx, 1)
-	if parent < 0 || s.zones[parent].find(sx.hash[0], sx.wire) == nil {
+	if parent < 0 || s.zones[parent].find(sx.hash[0], sx.suffix(0)) == nil {
 		return zi
 	}
 	return parent
@@ -135,10 +139,9 @@ func (s *Set) zoneFor(sx *suffixes, qtype uint16) int32 {
 //	a name outside our zones            that name     none       false: ask a resolver for it
 //	a name that we delegate             that name     none       false: likewise
 func (s *Set) Static(name string) (target string, addrs []netip.Addr, ok bool) {
-	snap := s.Snapshot(0, nil)
 	target = dns.CanonicalName(name)
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		m, info, err := snap.Records(name, qtype, netip.Addr{}, 0)
+		m, info, err := s.still.Records(name, qtype, netip.Addr{}, 0)
 		if err != nil || info.Refused {
 			return target, nil, false
 		}

@@ -1,0 +1,206 @@
+package zone
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+)
+
+const smallZone = "$TTL 60\n@ SOA ns hm 1 2 3 4 60\n@ NS ns\nns A 192.0.2.53\nalias CNAME www\n*.wild CNAME www\n"
+
+func weights(ws ...uint32) (vs []Variant) {
+	for i, w := range ws {
+		vs = append(vs, Variant{Pool: fmt.Sprint(i), Weight: w, TTL: 30, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
+	}
+	return vs
+}
+
+// TestDraw compares the share of each variant with its weight: weights, then
+// the share that each must get.
+func TestDraw(t *testing.T) {
+	for _, c := range []struct {
+		weights []uint32
+		pick    Pick
+		shares  []float64
+	}{
+		{[]uint32{1}, PickWeighted, []float64{1}},
+		{[]uint32{95, 5}, PickWeighted, []float64{.95, .05}},
+		{[]uint32{5, 95}, PickFirst, []float64{1, 0}},
+		{[]uint32{1, 0, 3}, PickWeighted, []float64{.25, 0, .75}},
+		{[]uint32{0, 0, 0, 0}, PickWeighted, []float64{.25, .25, .25, .25}},
+		{[]uint32{1000000, 1}, PickWeighted, []float64{.999999, .000001}},
+		{[]uint32{1, 2, 3, 4, 5, 6, 7}, PickWeighted, []float64{1 / 28., 2 / 28., 3 / 28., 4 / 28., 5 / 28., 6 / 28., 7 / 28.}},
+	} {
+		st := Pack(weights(c.weights...), c.pick)
+		const draws = 1 << 20
+		got := make([]int, len(c.weights))
+		r := rand.New(rand.NewPCG(1, 2))
+		for range draws {
+			got[st.draw(r.Uint64())]++
+		}
+		for i, share := range c.shares {
+			// five standard deviations of a binomial count
+			slack := 5 * math.Sqrt(draws*share*(1-share))
+			if math.Abs(float64(got[i])-share*draws) > slack {
+				t.Errorf("%v: variant %d drawn %d times, want %.0f±%.0f", c.weights, i, got[i], share*draws, slack)
+			}
+		}
+	}
+}
+
+// TestDrawLimits: the least and the greatest random number draw something.
+func TestDrawLimits(t *testing.T) {
+	for n := 1; n < 40; n++ {
+		st := Pack(weights(slices.Repeat([]uint32{3, 1}, n)...), PickWeighted)
+		for _, r := range []uint64{0, 1, math.MaxUint32, math.MaxUint64} {
+			if v := st.draw(r); v < 0 || int(v) >= 2*n {
+				t.Errorf("%d variants, random %x: drew %d", 2*n, r, v)
+			}
+		}
+	}
+}
+
+// serviceZone has one service named www over the pool p.
+func serviceZone(t testing.TB, names ...string) *Zone {
+	var ss []config.Service
+	for _, n := range names {
+		ss = append(ss, config.Service{Name: n, Policy: config.Failover, Pools: []config.Choice{{Pool: "p"}}, TTL: 30 * time.Second})
+	}
+	return parse(t, "example.test.", smallZone, ss...)
+}
+
+// TestNeverEmpty holds invariants 1 and 13 of incidents: a steered name never
+// answers NODATA or NXDOMAIN because nothing is there to answer; it fails, so
+// that whoever has an older answer keeps it.
+func TestNeverEmpty(t *testing.T) {
+	set := NewSet([]*Zone{serviceZone(t, "www.example.test.")})
+	for name, steered := range map[string][]*Steered{
+		"no groups":                nil,
+		"a nil group":              {nil},
+		"no variants":              {Pack(nil, PickWeighted)},
+		"a variant of nothing":     {Pack([]Variant{{Pool: "p"}}, PickFirst)},
+		"a target that is no name": {Pack([]Variant{{Pool: "p", Target: "a..b."}}, PickFirst)},
+	} {
+		snap := set.Snapshot(1, steered)
+		for _, ask := range []string{"www.example.test. A", "www.example.test. AAAA", "www.example.test. HTTPS", "www.example.test. ANY",
+			"alias.example.test. A", "q.wild.example.test. TXT"} {
+			if got := answer(t, snap, strings.Fields(ask)); got != "SERVFAIL steered\n" {
+				t.Errorf("%s: %s: %s", name, ask, got)
+			}
+		}
+	}
+	// One pool that has nothing is passed over while another has something.
+	vs := append([]Variant{{Pool: "bare", Weight: 1000}}, weights(1)...)
+	for _, pick := range []Pick{PickFirst, PickWeighted} {
+		snap := set.Snapshot(1, []*Steered{Pack(vs, pick)})
+		if got := answer(t, snap, []string{"www.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.0") {
+			t.Errorf("%v", got)
+		}
+	}
+}
+
+// TestGroups: services that differ only in name share one group, over zones.
+func TestGroups(t *testing.T) {
+	svc := func(name string, policy config.Preset, ttl time.Duration, flatten bool, pools ...config.Choice) config.Service {
+		return config.Service{Name: name, Policy: policy, TTL: ttl, TTLMin: time.Second, Flatten: flatten, Pools: pools}
+	}
+	a, b := config.Choice{Pool: "a", Weight: 1}, config.Choice{Pool: "b", Weight: 1}
+	heavy := config.Choice{Pool: "b", Weight: 2}
+	one := parse(t, "one.test.", smallZone,
+		svc("x.one.test.", config.Failover, 30*time.Second, false, a, b),
+		svc("y.one.test.", config.Failover, 30*time.Second, false, a, b),
+		svc("*.z.one.test.", config.Failover, 30*time.Second, false, b, a))
+	two := parse(t, "two.test.", smallZone,
+		svc("x.two.test.", config.Failover, 30*time.Second, false, a, b),
+		svc("p.two.test.", config.Weighted, 30*time.Second, false, a, b),
+		svc("q.two.test.", config.Weighted, 30*time.Second, false, a, heavy),
+		svc("t.two.test.", config.Failover, 31*time.Second, false, a, b),
+		svc("f.two.test.", config.Failover, 30*time.Second, true, a, b))
+	set := NewSet([]*Zone{one, two})
+	if len(set.Groups()) != 6 {
+		t.Errorf("%d groups, want 6", len(set.Groups()))
+	}
+	for name, want := range map[string]int{
+		"x.one.test.": 0, "y.one.test.": 0, "*.z.one.test.": 1, "X.two.test.": 0, "p.two.test.": 2,
+		"q.two.test.": 3, "t.two.test.": 4, "f.two.test.": 5, "ns.one.test.": -1, "a.z.one.test.": -1, "other.": -1, "a..b": -1,
+	} {
+		if got := set.Group(name); got != want {
+			t.Errorf("group of %s is %d, want %d", name, got, want)
+		}
+	}
+	if set.Names() != 2*4+3+5 {
+		t.Errorf("%d names", set.Names())
+	}
+}
+
+// TestStatic follows our own names for background look-ups.
+func TestStatic(t *testing.T) {
+	z := parse(t, "example.test.", smallZone+"dual A 192.0.2.1\ndual AAAA 2001:db8::1\nto CNAME dual\ntxt TXT x\nout CNAME cdn.test.\nsub NS ns\ndn DNAME elsewhere.test.\n",
+		config.Service{Name: "www.example.test.", Pools: []config.Choice{{Pool: "p"}}})
+	set := NewSet([]*Zone{z})
+	for _, c := range []struct {
+		name, target, addrs string
+		ok                  bool
+	}{
+		{"dual.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true},
+		{"TO.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true},
+		{"txt.example.test.", "txt.example.test.", "[]", true},
+		{"no.example.test.", "no.example.test.", "[]", true},
+		{"alias.example.test.", "www.example.test.", "[]", true},
+		{"www.example.test.", "www.example.test.", "[]", true},
+		{"out.example.test.", "cdn.test.", "[]", false},
+		{"x.dn.example.test.", "x.elsewhere.test.", "[]", false},
+		{"x.sub.example.test.", "x.sub.example.test.", "[]", false},
+		{"cdn.test.", "cdn.test.", "[]", false},
+	} {
+		target, addrs, ok := set.Static(c.name)
+		if target != c.target || fmt.Sprint(addrs) != c.addrs || ok != c.ok {
+			t.Errorf("%s: %s %v %v, want %s %s %v", c.name, target, addrs, ok, c.target, c.addrs, c.ok)
+		}
+	}
+}
+
+// TestInfo: what the frame and the counters are told.
+func TestInfo(t *testing.T) {
+	other := parse(t, "other.test.", smallZone)
+	set := NewSet([]*Zone{other, serviceZone(t, "www.example.test.")})
+	snap := set.Snapshot(42, []*Steered{Pack(weights(0, 1), PickWeighted)})
+	_, info, err := snap.Records("alias.example.test", 1, netip.Addr{}, 7)
+	if err != nil || info != (Info{Zone: 1, Group: 0, Variant: 1}) {
+		t.Errorf("%+v %v", info, err)
+	}
+	if snap.Generation() != 42 || snap.Set() != set || snap.Zone(1).Name() != "example.test." || snap.Zone(-1) != nil {
+		t.Error("the snapshot does not know itself")
+	}
+	if v := snap.Variants(0); len(v) != 2 || v[1].Pool != "1" || snap.Variants(-1) != nil {
+		t.Errorf("variants %v", v)
+	}
+}
+
+// TestConcurrentReaders asks one snapshot from many goroutines while new ones
+// are made of the same set: readers share everything and write nothing.
+func TestConcurrentReaders(t *testing.T) {
+	set := NewSet([]*Zone{serviceZone(t, "www.example.test.", "*.w.example.test.")})
+	st := Pack(weights(1, 2, 3), PickWeighted)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 500 {
+				snap := set.Snapshot(uint64(i), []*Steered{st})
+				if m, _, err := snap.Records("alias.example.test.", 1, netip.Addr{}, uint64(g*i)<<40); err != nil || len(m.Answer) != 2 {
+					t.Error(m, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
