@@ -121,7 +121,6 @@ func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 				why = fmt.Sprintf("redirected more than %d times", maxHops)
 			}
 			at.redirect = why
-			p.judge(at)
 			// The scratch body goes back to the pool; classify needs its own.
 			at.body = bytes.Clone(at.body)
 			return
@@ -163,13 +162,17 @@ func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body 
 	return p.converse(ctx, at, c, q, body)
 }
 
-// converse writes q to c and reads the answer, its body into body. It keeps c
-// for the next probe where that is wanted and possible, and else closes it.
+// converse writes q to c, reads the answer, its body into body, and judges it.
+// It keeps c for the next probe where that is wanted and nothing has failed,
+// and else closes it.
 func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body []byte) (*http.Response, error) {
 	stop := c.watch(ctx)
 	resp, whole, err := p.read(at, c, q, body)
+	if err == nil {
+		p.judge(at)
+	}
 	keep := stop() && err == nil && whole && p.idle != nil && !resp.Close && c.br.Buffered() == 0 &&
-		q.port == p.check.Port && q.secure == p.secure && p.accepts(resp.StatusCode)
+		q.port == p.check.Port && q.secure == p.secure && at.accepted && at.missing == "" && !at.lapsed
 	if keep {
 		p.idle.put(at.addr, c)
 	} else {
@@ -231,7 +234,9 @@ func readBody(r io.Reader, buf []byte) (n int, whole bool, err error) {
 
 // judge notes which of the monitor's conditions the answer fails.
 func (p *httpProbe) judge(at *attempt) {
-	at.accepted = p.accepts(at.status)
+	at.accepted, at.missing = p.accepts(at.status), ""
+	// On a kept connection nobody else would notice.
+	at.lapsed = !at.certEnd.IsZero() && at.certEnd.Before(time.Now())
 	for _, want := range p.check.Headers {
 		if !hasField(at.header, want) {
 			at.missing = fmt.Sprintf("the header field %s", fieldText(want))
@@ -240,9 +245,6 @@ func (p *httpProbe) judge(at *attempt) {
 	}
 	if !matches(p.check.Body, at.body) {
 		at.missing = matchText(p.check.Body)
-	}
-	if !at.certEnd.IsZero() && at.certEnd.Before(time.Now()) {
-		at.lapsed = true // on a kept connection nobody else would notice
 	}
 }
 
