@@ -50,7 +50,7 @@ func TestTCPAnswerThatDoesNotCome(t *testing.T) {
 // TestConnectionThatDoesNotCome meets a listener whose queue is full: the
 // kernel drops the SYN, as a dead network does.
 func TestConnectionThatDoesNotCome(t *testing.T) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
