@@ -1,9 +1,12 @@
 package resolver
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,6 +176,38 @@ func TestSlowReader(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "timeout") {
 			return
 		}
+	}
+}
+
+// TestStopWithSlowReader: a client that does not take its replies delays the
+// end by the grace and no more, whatever its idle time.
+func TestStopWithSlowReader(t *testing.T) {
+	t.Parallel()
+	c := settingsForTest()
+	c.TCP.Idle = time.Hour
+	s, err := Listen([]netip.AddrPort{addrPort("127.0.0.1:0")}, c, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Swap(snapshotForTest(t))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	slow := dial(t, s)
+	frames := bytes.Repeat(dnstest.Frames(dnstest.Ask(t, "big.example.test. TXT")), 1000)
+	for {
+		slow.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		if _, err := slow.Write(frames); err != nil {
+			break // both directions are full
+		}
+	}
+	begin := time.Now()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > stopGrace+time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
