@@ -118,9 +118,9 @@ type Pool struct {
 	Class     Class     // of the failure that holds it down
 	Reason    string
 	Endpoints []Endpoint    // sorted by address
-	ChangeIn  time.Duration // soonest time in which State could change; 0: nothing is in doubt
+	ChangeIn  time.Duration // soonest time in which State or an endpoint's could change; 0: nothing is in doubt
 	AddrTTL   time.Duration // of the host name's addresses, as last looked up
-	Held      string        // why votes against the pool are void (blind, or its origin fails too); "" when they count
+	Held      string        // why votes against the pool are void (see Void); "" when they count
 	Override  *Override     // nil without one; the copy is never written to
 }
 

@@ -110,16 +110,16 @@ func sameMonitor(a, b config.Monitor) bool {
 // question returns what m asks, in a form that can be compared: compiled
 // expressions are left to their texts.
 func question(m config.Monitor) config.Monitor {
-	m.HTTP.Body = comparable(m.HTTP.Body)
-	m.TCP.Expect = comparable(m.TCP.Expect)
+	m.HTTP.Body = textOnly(m.HTTP.Body)
+	m.TCP.Expect = textOnly(m.TCP.Expect)
 	m.Timeout, m.Interval, m.Recheck = 0, 0, 0
 	m.Fall, m.Rise, m.Window, m.WindowFall = 0, 0, 0, 0
 	m.HoldDown, m.HoldDownMax = 0, 0
 	return m
 }
 
-// comparable returns m without its compiled form.
-func comparable(m config.Match) config.Match {
+// textOnly returns m without its compiled form.
+func textOnly(m config.Match) config.Match {
 	if m.Regexp != nil {
 		return config.Match{Text: "/" + m.Regexp.String() + "/"}
 	}

@@ -88,15 +88,6 @@ func (p *pool) targets(f func(*target)) {
 	}
 }
 
-// endpoint returns the endpoint of addr, and nil when there is none.
-func (p *pool) endpoint(addr netip.Addr) *endpoint {
-	i, ok := p.find(addr)
-	if !ok {
-		return nil
-	}
-	return p.endpoints[i]
-}
-
 // find returns where addr is, or would be, among the endpoints.
 func (p *pool) find(addr netip.Addr) (int, bool) {
 	return slices.BinarySearchFunc(p.endpoints, addr, func(e *endpoint, a netip.Addr) int { return e.addr.Compare(a) })
