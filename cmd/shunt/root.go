@@ -116,6 +116,8 @@ func (g *global) client() *admin.Client {
 			socket = v
 		} else if cfg, err := g.load(nil); err == nil {
 			socket = cfg.Listen.Control
+		} else if _, ok := config.IsProblems(err); ok {
+			fmt.Fprintf(os.Stderr, "shunt: the configuration has problems (shunt check lists them), so the control socket is taken to be %s (else name it with --socket)\n", socket)
 		}
 	}
 	return admin.NewClient(socket)
