@@ -1,0 +1,38 @@
+# shunt: the few things one does here. `make demo` and `make test` are all a
+# newcomer needs; both work on a fresh Debian or Ubuntu machine with Go.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+
+.PHONY: build demo test lint unit peers fuzz bench clean
+
+build: ## one static binary: ./shunt
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o shunt ./cmd/shunt
+
+demo: build ## a multi-CDN failover on loopback, to watch
+	./shunt demo
+
+test: lint unit peers fuzz ## everything that must pass
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+unit: ## all Go tests, with the race detector
+	test/install-packages
+	go test -race ./...
+
+peers: build ## the binary among real DNS and web servers
+	test/install-packages
+	go test -count=1 -tags peers ./test/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	test/fuzz $(FUZZTIME)
+
+bench: ## figures for docs/performance.md
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -f shunt
