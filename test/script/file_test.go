@@ -17,12 +17,13 @@ import (
 // place of an item in a list, by number or by its name field. "pools/alpha/state"
 // is the state of the pool named alpha. Without an arrow the path must exist.
 // Values are compared as JSON writes them, texts without their quotes; "count" as
-// the last step is how many items there are.
+// the last step is how many items there are. "as" keeps what is there in a
+// variable of the script.
 func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"json": func(ts *testscript.TestScript, neg bool, args []string) {
-			if len(args) == 0 || len(args) > 1 && args[1] != "→" {
-				ts.Fatalf("usage: json PATH [→ VALUE]")
+			if len(args) == 0 || len(args) > 1 && !slices.Contains([]string{"→", ">", "as"}, args[1]) {
+				ts.Fatalf("usage: json PATH [→ VALUE] · json PATH > NUMBER · json PATH as VARIABLE")
 			}
 			var all any
 			if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &all); err != nil {
@@ -30,7 +31,18 @@ func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			v, ok := walk(all, strings.Split(args[0], "/"))
 			got := written(v)
-			ok = ok && (len(args) == 1 || got == strings.Join(args[2:], " "))
+			switch want := strings.Join(args[min(2, len(args)):], " "); {
+			case len(args) == 1:
+			case args[1] == "as":
+				ts.Setenv(want, got)
+			case args[1] == ">":
+				limit, err := strconv.ParseFloat(want, 64)
+				ts.Check(err)
+				n, isNumber := v.(float64)
+				ok = ok && isNumber && n > limit
+			default:
+				ok = ok && got == want
+			}
 			if ok == neg {
 				ts.Fatalf("json: %s is %s in\n%s", args[0], got, ts.ReadFile("stdout"))
 			}
