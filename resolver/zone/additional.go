@@ -97,12 +97,13 @@ func (r *reply) within(c *node) bool {
 
 // host makes the name written at offset at the current one and returns the
 // node that has its records: its own, or the wildcard that covers it. Nil:
-// the zone has none.
+// the zone has none. The root is no host: it says that there is none
+// (RFC 7505 §3, RFC 2782), or means the owner itself (RFC 9460 §2.5).
 func (r *reply) host(at int) *node {
 	z := r.zone
 	r.name.split(r.wireAt(at))
 	i := r.name.n - z.labels
-	if i < 0 || !bytes.Equal(r.name.suffix(i), z.origin) {
+	if r.name.n == 0 || i < 0 || !bytes.Equal(r.name.suffix(i), z.origin) {
 		return nil
 	}
 	n, i := z.closest(&r.name)

@@ -151,6 +151,16 @@ func TestIncludeStaysInside(t *testing.T) {
 	}
 }
 
+// TestLineEnds: a file of another system, with a return before each line end.
+func TestLineEnds(t *testing.T) {
+	text := "$TTL 60\n@ SOA ns hm (\n 1 2\n 3 4 5 )\n@ NS ns ; c\nns A ( ; c\n192.0.2.1\n)\nt TXT \"a\" ; c\n $ORIGIN x\n"
+	text = strings.ReplaceAll(strings.Replace(text, " $O", "$O", 1), "\n", "\r\n")
+	z := parse(t, "example.test.", text)
+	if got := answer(t, NewSet([]*Zone{z}).Snapshot(1, nil), []string{"ns.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.1") || z.Records() != 4 {
+		t.Errorf("%d records, %s", z.Records(), got)
+	}
+}
+
 // TestWithoutFile: SOA and NS are made, from the zone's servers or the node.
 func TestWithoutFile(t *testing.T) {
 	for _, c := range []struct {

@@ -71,6 +71,8 @@ func (s *scanner) joined() (text []byte, wrong string) {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
+		case c == '\r' && i+1 < len(s.data) && s.data[i+1] == '\n':
+			c = ' '
 		case c == ';':
 			if eol := bytes.IndexByte(s.data[i:], '\n'); eol < 0 {
 				i = len(s.data) - 1
