@@ -50,7 +50,8 @@ func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
 		at: question, aa: true, info: Info{Zone: -1, Group: -1, Variant: -1},
 	}
 	r.name.split(q.Name)
-	zi := s.set.zoneFor(&r.name, q.Type)
+	zi, kid := s.set.zoneFor(&r.name, q.Type)
+	r.kid = kid
 	r.info.Zone = zi
 	if zi < 0 {
 		r.info.Refused = true
@@ -85,6 +86,10 @@ func (r *reply) step(zi int32) bool {
 		}
 	}
 	if i > 0 {
+		if r.kid { // the zone does not know its child, but we do
+			r.negative(maxTTL)
+			return false
+		}
 		if n.star == 0 {
 			r.info.Rcode = dns.RcodeNameError
 			r.negative(maxTTL)
@@ -241,7 +246,9 @@ func (r *reply) forward(body []byte) bool {
 func (r *reply) follow() int32 {
 	r.at = r.next
 	r.name.split(r.wireAt(r.at))
-	return r.snap.set.zoneFor(&r.name, r.qtype)
+	var zi int32
+	zi, r.kid = r.snap.set.zoneFor(&r.name, r.qtype)
+	return zi
 }
 
 // refer answers with the delegation at c, which is i labels above the current

@@ -22,6 +22,7 @@ type reply struct {
 	hops int      // CNAMEs and DNAMEs followed
 
 	aa, tc bool
+	kid    bool      // the current name is the apex of another zone of ours, and its parent answers
 	count  [3]uint16 // of each section
 	info   Info
 

@@ -114,18 +114,17 @@ func (s *Set) zoneOf(sx *suffixes, skip int) int32 {
 }
 
 // zoneFor is zoneOf for a question: the DS records of a child's apex belong to
-// the parent where we serve that too and it knows the name (RFC 4035
-// §3.1.4.1).
-func (s *Set) zoneFor(sx *suffixes, qtype uint16) int32 {
-	zi := s.zoneOf(sx, 0)
-	if qtype != dns.TypeDS || zi < 0 || s.zones[zi].labels != sx.n || sx.n == 0 {
-		return zi
+// the parent where we serve that too (RFC 4035 §3.1.4.1); kid reports that
+// this is so.
+func (s *Set) zoneFor(sx *suffixes, qtype uint16) (zi int32, kid bool) {
+	zi = s.zoneOf(sx, 0)
+	if qtype != dns.TypeDS || zi < 0 || s.zones[zi].labels != sx.n {
+		return zi, false
 	}
-	parent := s.zoneOf(sx, 1)
-	if parent < 0 || s.zones[parent].find(sx.hash[0], sx.suffix(0)) == nil {
-		return zi
+	if parent := s.zoneOf(sx, 1); parent >= 0 {
+		return parent, true
 	}
-	return parent
+	return zi, false
 }
 
 // Static follows what our zones say statically about the addresses of name,
