@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,5 +266,31 @@ func TestInvariantColdStart(t *testing.T) {
 	w.say("192.0.2.2", "hang")
 	w.run(cfg, saved, func(r *Runner) {
 		w.want(r, "a=unknown b=unknown c=unknown") // too old to count
+	})
+}
+
+// Invariant 17: dead resolvers take no pool down [cf1111]. What they said
+// last stays, its addresses are probed as before, and the pool says why its
+// look-ups do not count.
+func TestInvariantDeadResolversTakeNothingDown(t *testing.T) {
+	w := newWorld(t)
+	w.resolve("a.example.", "192.0.2.1")
+	w.run(conf(namedPool("a", "a.example."), addressPool("b", "192.0.2.9")), nil, func(r *Runner) {
+		pass(20 * time.Second)
+		w.deafen(true)
+		pass(10 * time.Minute)
+		w.want(r, "a=up b=up")
+		if held := r.Table().Pools["a"].Held; !strings.Contains(held, "none of the resolvers") {
+			t.Errorf("held: %q", held)
+		}
+		w.say("192.0.2.1", "500")
+		w.until(r, "a", health.Down, 7*time.Second) // its probes count all the same
+		w.say("192.0.2.1", "ok")
+		w.deafen(false)
+		pass(6 * time.Minute)
+		w.want(r, "a=up b=up")
+		if held := r.Table().Pools["a"].Held; held != "" {
+			t.Errorf("still held: %q", held)
+		}
 	})
 }

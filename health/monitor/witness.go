@@ -23,7 +23,13 @@ const (
 // heard within [health.DecideWithin] of the first failure, what they said
 // last stands.
 func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
-	if res.Class == health.Internal || !res.OK && r.controls.leftover(res.At.Add(-res.Phases.Total)) {
+	if res.Class == health.Internal {
+		if t.isLookup() {
+			t.held = res.Reason // while resolvers are dead, nothing is known of any name
+		}
+		return true
+	}
+	if !res.OK && r.controls.leftover(res.At.Add(-res.Phases.Total)) {
 		return true
 	}
 	next := t.check.th.Next(t.v, res)

@@ -2,12 +2,14 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/health/probe"
 )
 
 // A job is one probe to run.
@@ -130,6 +132,8 @@ func run(ctx context.Context, j job) (o outcome) {
 	}
 	found, err := j.lookup(ctx)
 	switch {
+	case errors.Is(err, probe.ErrDeaf):
+		o.r = health.Result{Class: health.Internal, Reason: err.Error()}
 	case err != nil:
 		o.r = health.Result{Class: health.ProviderDNS, Reason: err.Error()}
 	case len(found.Addrs) == 0:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/health/probe"
 )
 
 // A world is what the probes of a test see: a word for each address, "ok" or
@@ -24,6 +25,7 @@ type world struct {
 	mu     sync.Mutex
 	says   map[string]string   // address, or monitor and address with a space between, to a word
 	names  map[string][]string // host name to addresses; none: the look-up fails
+	deaf   bool                // no resolver answers anything
 	turns  int                 // when not 0, look-ups find one address each, in turn
 	cut    bool                // the controls do not answer
 	far    time.Duration       // they take this long to answer
@@ -52,6 +54,13 @@ func (w *world) resolve(name string, addrs ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.names[name] = addrs
+}
+
+// deafen makes every resolver silent, or ends that.
+func (w *world) deafen(deaf bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deaf = deaf
 }
 
 // rotate makes look-ups find one address each, in turn.
@@ -140,6 +149,9 @@ func (w *world) lookup(ctx context.Context, _ []netip.AddrPort, name string) (Ad
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	addrs := w.names[name]
+	if w.deaf {
+		return Addresses{}, fmt.Errorf("%w: %s timed out", probe.ErrDeaf, name)
+	}
 	if len(addrs) == 0 {
 		return Addresses{}, fmt.Errorf("%s: SERVFAIL from 3 of 3 resolvers", name)
 	}

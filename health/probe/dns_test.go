@@ -193,6 +193,31 @@ func TestLookupIsBounded(t *testing.T) {
 	}
 }
 
+// Dead resolvers are told from a dead name: only the one is the name's fault.
+func TestLookupTellsDeafFromDead(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		fail func(*probetest.DNS)
+		deaf bool
+	}{
+		{"the name times out, the root does not", func(d *probetest.DNS) { set(t, d, probetest.Hang) }, false},
+		{"the name fails", func(d *probetest.DNS) { set(t, d, probetest.ServFail) }, false},
+		{"nothing is answered in time", func(d *probetest.DNS) { d.Delay(5 * time.Second) }, true},
+		{"nobody is there", func(d *probetest.DNS) { d.Close() }, true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			d := startDNS(t, "127.0.0.6")
+			c.fail(d)
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			_, err := probe.Lookup(ctx, []netip.AddrPort{d.Addr()}, host)
+			if err == nil || errors.Is(err, probe.ErrDeaf) != c.deaf {
+				t.Errorf("%v; want deaf: %v", err, c.deaf)
+			}
+		})
+	}
+}
+
 // A question that is lost is asked again.
 func TestLookupAsksAgain(t *testing.T) {
 	d := startDNS(t, "127.0.0.6")

@@ -32,7 +32,8 @@ type Addresses struct {
 // Once one has answered, those before it get 150 ms more; a server that
 // answered for only one of the two types comes after those that answered for
 // both. The error names what each server said, and comes only when none had
-// an address, or at the end of ctx (at most 10 s).
+// an address, or at the end of ctx (at most 10 s). It is [ErrDeaf] when no
+// server answers anything, not even a question about the root.
 func Lookup(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error) {
 	if len(servers) == 0 {
 		return Addresses{}, errors.New("no resolvers to ask (list some under resolvers)")
@@ -47,6 +48,10 @@ func Lookup(ctx context.Context, servers []netip.AddrPort, name string) (Address
 // askAll does the work of Lookup. It returns when every question has ended.
 func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupMost)
+	end, _ := ctx.Deadline()
+	var pulse pulse
+	silent := time.NewTimer(min(lookupTry, time.Until(end)/2))
+	defer silent.Stop()
 	results := make(chan opinion, len(servers))
 	for i, server := range servers {
 		go func() { results <- askServer(ctx, i, server, name) }()
@@ -58,6 +63,7 @@ func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Address
 		for ; left > 0; left-- {
 			<-results
 		}
+		pulse.asked.Wait()
 	}()
 	var grace <-chan time.Time
 	for left > 0 {
@@ -66,10 +72,14 @@ func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Address
 			left--
 			seen[o.index] = &o
 			if settled(seen) {
-				return best(seen, name, servers)
+				return judge(ctx, seen, name, servers, &pulse)
 			}
 			if o.complete() && grace == nil {
 				grace = time.After(lookupGrace)
+			}
+		case <-silent.C:
+			if !heard(seen) {
+				pulse.take(ctx, servers)
 			}
 		case <-grace:
 			return best(seen, name, servers)
@@ -78,11 +88,31 @@ func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Address
 	return best(seen, name, servers)
 }
 
+// judge is best once every server has had its say. Where none said anything,
+// it tells a dead name from dead resolvers.
+func judge(ctx context.Context, seen []*opinion, name string, servers []netip.AddrPort, p *pulse) (Addresses, error) {
+	found, err := best(seen, name, servers)
+	if err == nil || heard(seen) {
+		return found, err
+	}
+	p.take(ctx, servers)
+	if p.beats() {
+		return found, err
+	}
+	return found, fmt.Errorf("%w: %w", ErrDeaf, err)
+}
+
+// heard reports whether any server has replied, whatever it said.
+func heard(seen []*opinion) bool {
+	return slices.ContainsFunc(seen, func(o *opinion) bool { return o != nil && o.heard })
+}
+
 // An opinion is what one server said of a name.
 type opinion struct {
 	index int
 	Addresses
-	err error // of either type
+	err   error // of either type
+	heard bool  // the server replied to one of them, whatever it said
 }
 
 // complete reports whether o has addresses, and no type of them failed.
@@ -137,7 +167,7 @@ func askServer(ctx context.Context, index int, server netip.AddrPort, name strin
 	}()
 	v6, err6 := askType(ctx, server, name, dns.TypeAAAA)
 	<-done
-	o := opinion{index: index, Addresses: join(v4, v6), err: err4}
+	o := opinion{index: index, Addresses: join(v4, v6), err: err4, heard: replied(err4) || replied(err6)}
 	if o.err == nil {
 		o.err = err6
 	}
@@ -182,13 +212,25 @@ func askType(ctx context.Context, server netip.AddrPort, name string, typ uint16
 	}
 	switch {
 	case err != nil && isTimeout(err):
-		return Addresses{}, errors.New("timed out")
+		return Addresses{}, silence("timed out")
 	case err != nil:
-		return Addresses{}, errors.New(plain(err))
+		return Addresses{}, silence(plain(err))
 	case reply.Rcode != dns.RcodeSuccess:
 		return Addresses{}, errors.New(rcodeText(reply.Rcode))
 	}
 	return follow(reply.Answer, q.Question[0].Name, typ), nil
+}
+
+// A silence is the error of a server that did not reply.
+type silence string
+
+func (s silence) Error() string { return string(s) }
+
+// replied reports whether the server behind err, the outcome of one question,
+// sent a reply.
+func replied(err error) bool {
+	var s silence
+	return !errors.As(err, &s)
 }
 
 // follow walks the CNAMEs in answer from name to addresses of type typ.

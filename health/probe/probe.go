@@ -10,10 +10,12 @@ package probe
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
@@ -84,6 +86,9 @@ func bounded(m config.Monitor, ask ask) Probe {
 		}
 		if ctx.Err() == context.Canceled {
 			at.err = context.Canceled
+		}
+		if errors.Is(at.err, syscall.ENETUNREACH) && errors.Is(routed(addr), syscall.ENETUNREACH) {
+			at.err = lackError("this host has no route to it" + family(at.from))
 		}
 		end := time.Now()
 		at.phases.Total = end.Sub(start)

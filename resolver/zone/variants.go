@@ -48,27 +48,43 @@ func union(vs []Variant) Variant {
 	return u
 }
 
-// Addresses returns what pool p answers with: those of its addresses that are
-// up; where none is, those not known to be down; and where all are down, all
-// of them, for a pool is never left without an address. State is the pool's
-// present state, nil while there is none. The result is empty only for a host
-// name that never resolved.
+// Addresses returns what pool p answers with. State is the pool's present
+// state, nil while there is none.
+//
+//	of one family (IPv4, IPv6)       that family answers with
+//	some are up                      those
+//	none up, some unknown            the unknown: a node without IPv6 cannot judge IPv6
+//	all down, the other is not       nothing
+//	all down in both                 all of them: a pool is never left without an address
+//
+// The result is empty only for a host name that never resolved.
 func Addresses(p *config.Pool, state *health.Pool) []netip.Addr {
 	if state == nil || len(state.Endpoints) == 0 {
 		return p.Addresses
 	}
-	var byState [3][]netip.Addr
-	all := make([]netip.Addr, 0, len(state.Endpoints))
+	best := map[bool]health.State{} // by whether it is IPv6
 	for _, e := range state.Endpoints {
-		byState[e.State] = append(byState[e.State], e.Addr)
-		all = append(all, e.Addr)
-	}
-	for _, s := range []health.State{health.Up, health.Unknown} {
-		if len(byState[s]) > 0 {
-			return byState[s]
+		v6 := e.Addr.Is6()
+		if was, ok := best[v6]; !ok || rank(e.State) < rank(was) {
+			best[v6] = e.State
 		}
 	}
-	return all
+	allDown := true
+	for _, s := range best {
+		allDown = allDown && s == health.Down
+	}
+	var addrs []netip.Addr
+	for _, e := range state.Endpoints {
+		if e.State == best[e.Addr.Is6()] && (e.State != health.Down || allDown) {
+			addrs = append(addrs, e.Addr)
+		}
+	}
+	return addrs
+}
+
+// rank orders states by how gladly an endpoint in them is answered with.
+func rank(s health.State) int {
+	return [...]int{health.Unknown: 1, health.Up: 0, health.Down: 2}[s]
 }
 
 // Bare says why pool p has nothing to answer with for a service that
