@@ -112,47 +112,6 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-func TestSteered(t *testing.T) {
-	cfg, err := Parse([]byte(`pools: [{name: p, addresses: 192.0.2.1}]
-zones:
-  - name: example.com
-    services:
-      - {name: "@", pools: [p]}
-      - {name: www, pools: [p]}
-      - {name: "*.shop", pools: [p]}
-      - {name: a.b.shop, pools: [p]}
-  - {name: eu.example.com, services: [{name: "*", pools: [p]}]}
-  - {name: example.net, file: example.net.zone}
-`), "shunt.yaml", Overrides{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ name, want string }{
-		{"example.com.", "example.com. example.com."},
-		{"www.example.com.", "example.com. www.example.com."},
-		{"x.shop.example.com.", "example.com. *.shop.example.com."},
-		{"x.y.shop.example.com.", "example.com. *.shop.example.com."},
-		{"*.shop.example.com.", "example.com. *.shop.example.com."},
-		{"shop.example.com.", "none"},
-		{"b.shop.example.com.", "none"},   // an empty name between a.b.shop and its zone
-		{"x.b.shop.example.com.", "none"}, // so it is the closest encloser
-		{"x.www.example.com.", "none"},
-		{"eu.example.com.", "none"},
-		{"x.eu.example.com.", "eu.example.com. *.eu.example.com."},
-		{"www.example.net.", "none"},
-		{"example.org.", "none"},
-		{".", "none"},
-	} {
-		got := "none"
-		if zone, service, ok := cfg.Steered(c.name); ok {
-			got = zone + " " + service
-		}
-		if got != c.want {
-			t.Errorf("%s: want %s, got %s", c.name, c.want, got)
-		}
-	}
-}
-
 func TestSpans(t *testing.T) {
 	for _, c := range []struct {
 		text string

@@ -10,6 +10,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -99,7 +100,8 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		c.good = map[string][]string{}
 	}
 	if state.Problem != "" {
-		c.storeErr = fmt.Errorf("%s", state.Problem)
+		c.storeErr = errors.New(state.Problem)
+		d.Log.Error("started without memory", "error", state.Problem)
 	}
 	now := time.Now()
 	for _, o := range state.Overrides {

@@ -367,24 +367,35 @@ func TestInvariantOversizeRefused(t *testing.T) {
 }
 
 // Invariant 16: no pool leads to the name that it steers, not by a detour
-// through our own zones either.
+// through our own zones or a wildcard either. A static name below a wildcard
+// is no circle.
 func TestInvariantNoCircularCheck(t *testing.T) {
-	dir := t.TempDir()
-	text := `
+	for _, c := range []struct{ what, cname, service, want string }{
+		{"an alias of the service", "detour.example.test", "www", "detour.example.test. leads to www.example.test."},
+		{"a name that the wildcard matches", "any.example.test", `"*"`, "shunt itself steers any.example.test."},
+		{"the service itself", "www.example.test", "www", "steered by the service"},
+		{"a static name below the wildcard", "cdn.example.test", `"*"`, ""},
+		{"a name elsewhere", "www.cdn.test", "www", ""},
+	} {
+		dir := t.TempDir()
+		text := fmt.Sprintf(`
 listen: {dns: ["127.0.0.1:5399"], control: shunt.sock}
 node: {state_dir: state}
-pools: [{name: a, cname: detour.example.test}]
+pools: [{name: a, cname: %s}]
 zones:
-  - {name: example.test, file: example.test.zone, services: [{name: www, pools: [a], policy: failover}]}
-`
-	file := "@ 60 SOA ns. me. 1 1 1 1 1\n@ 60 NS ns.\ndetour 60 CNAME www\n"
-	os.WriteFile(filepath.Join(dir, "example.test.zone"), []byte(file), 0o600)
-	cfg, err := config.Parse([]byte(text), filepath.Join(dir, "shunt.yaml"), config.Overrides{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = Load(cfg, nil); err == nil || !strings.Contains(err.Error(), "circular") {
-		t.Errorf("got %v", err)
+  - {name: example.test, file: example.test.zone, services: [{name: %s, pools: [a], policy: failover}]}
+`, c.cname, c.service)
+		file := "@ 60 SOA ns. me. 1 1 1 1 1\n@ 60 NS ns.\ndetour 60 CNAME www\ncdn 60 CNAME site.cdn.test.\n"
+		if err := os.WriteFile(filepath.Join(dir, "example.test.zone"), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Parse([]byte(text), filepath.Join(dir, "shunt.yaml"), config.Overrides{})
+		if err == nil {
+			_, err = Load(cfg, nil)
+		}
+		if got := fmt.Sprint(err); c.want == "" && err != nil || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, want %q", c.what, got, c.want)
+		}
 	}
 }
 

@@ -88,13 +88,12 @@ func circular(l *Loaded) config.Problems {
 		if p.CNAME == "" {
 			continue
 		}
-		target, _, ok := l.Set.Static(p.CNAME)
-		if !ok || target == "" {
-			continue
-		}
-		if z, s, steered := l.Config.Steered(target); steered {
-			ps = append(ps, config.Problem{File: l.Config.Path, Key: "pools[" + p.Name + "].cname",
-				What: fmt.Sprintf("circular check: %s leads to %s, which the service %s of zone %s steers", p.CNAME, target, s, z),
+		if lead := l.Set.Static(p.CNAME); lead.Steered {
+			what := "circular check: shunt itself steers " + p.CNAME
+			if lead.Name != p.CNAME {
+				what = fmt.Sprintf("circular check: %s leads to %s, which shunt itself steers", p.CNAME, lead.Name)
+			}
+			ps = append(ps, config.Problem{File: l.Config.Path, Key: "pools[" + p.Name + "].cname", What: what,
 				Mend: "let the pool's host name lead to the CDN's own name"})
 		}
 	}

@@ -219,14 +219,14 @@ func notify(log *slog.Logger, state string) {
 
 // local follows name through our own zones, one step for the monitors.
 func (n *Node) local(name string) (target string, addrs []netip.Addr, ok bool) {
-	end, addrs, ours := n.set.Load().Static(name)
+	lead := n.set.Load().Static(name)
 	switch {
-	case ours && len(addrs) == 0:
-		return "", nil, true // ours, and without addresses
-	case ours:
-		return end, addrs, true
-	case end != name:
-		return end, nil, true // an alias that leads outside
+	case lead.Ours && len(lead.Addrs) == 0:
+		return "", nil, true
+	case lead.Ours:
+		return lead.Name, lead.Addrs, true
+	case lead.Name != name:
+		return lead.Name, nil, true // an alias that leads outside
 	}
 	return "", nil, false
 }

@@ -127,33 +127,41 @@ func (s *Set) zoneFor(sx *suffixes, qtype uint16) (zi int32, kid bool) {
 	return zi, false
 }
 
+// A Lead is where our zones lead a name statically.
+type Lead struct {
+	Name    string       // where the chain of CNAMEs and DNAMEs ends
+	Addrs   []netip.Addr // of Name, where it is ours
+	Ours    bool         // our zones have the last word on Name
+	Steered bool         // a service answers for Name, by its own name or a wildcard
+}
+
 // Static follows what our zones say statically about the addresses of name,
 // which must be fully qualified: through CNAMEs and DNAMEs, never through a
-// service. Target is where that ends.
+// service.
 //
-//	name leads to                       target        addrs      ok
-//	addresses in our zones              their owner   them       true
-//	a name of ours without addresses    that name     none       true
-//	a service                           the service   none       true: a pool must not lead to what it steers
-//	a name outside our zones            that name     none       false: ask a resolver for it
-//	a name that we delegate             that name     none       false: likewise
-func (s *Set) Static(name string) (target string, addrs []netip.Addr, ok bool) {
-	target = dns.CanonicalName(name)
+//	name leads to                       Lead.Name     Addrs  Ours   Steered
+//	addresses in our zones              their owner   them   true   false
+//	a name of ours without addresses    that name     none   true   false
+//	a service                           the service   none   true   true
+//	a name outside our zones            that name     none   false  false: ask a resolver for it
+//	a name that we delegate             that name     none   false  false: likewise
+func (s *Set) Static(name string) Lead {
+	lead := Lead{Name: dns.CanonicalName(name)}
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		m, info, err := s.still.Records(name, qtype, netip.Addr{}, 0)
 		if err != nil || info.Refused {
-			return target, nil, false
+			return Lead{Name: lead.Name}
 		}
-		end, as := chase(m)
+		end, addrs := chase(m)
 		switch {
 		case info.Group >= 0:
-			return end, nil, true
-		case len(as) == 0 && (len(m.Ns) == 0 || m.Ns[0].Header().Rrtype != dns.TypeSOA):
-			return end, nil, false
+			return Lead{Name: end, Ours: true, Steered: true}
+		case len(addrs) == 0 && (len(m.Ns) == 0 || m.Ns[0].Header().Rrtype != dns.TypeSOA):
+			return Lead{Name: end}
 		}
-		target, addrs = end, append(addrs, as...)
+		lead = Lead{Name: end, Addrs: append(lead.Addrs, addrs...), Ours: true}
 	}
-	return target, addrs, true
+	return lead
 }
 
 // chase returns the name that the CNAMEs in m's answer end at, and its

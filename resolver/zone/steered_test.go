@@ -144,26 +144,28 @@ func TestGroups(t *testing.T) {
 // TestStatic follows our own names for background look-ups.
 func TestStatic(t *testing.T) {
 	z := parse(t, "example.test.", smallZone+"dual A 192.0.2.1\ndual AAAA 2001:db8::1\nto CNAME dual\ntxt TXT x\nout CNAME cdn.test.\nsub NS ns\ndn DNAME elsewhere.test.\n",
-		config.Service{Name: "www.example.test.", Pools: []config.Choice{{Pool: "p"}}})
+		config.Service{Name: "www.example.test.", Pools: []config.Choice{{Pool: "p"}}},
+		config.Service{Name: "*.any.example.test.", Pools: []config.Choice{{Pool: "p"}}})
 	set := NewSet([]*Zone{z})
 	for _, c := range []struct {
 		name, target, addrs string
-		ok                  bool
+		ours, steered       bool
 	}{
-		{"dual.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true},
-		{"TO.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true},
-		{"txt.example.test.", "txt.example.test.", "[]", true},
-		{"no.example.test.", "no.example.test.", "[]", true},
-		{"alias.example.test.", "www.example.test.", "[]", true},
-		{"www.example.test.", "www.example.test.", "[]", true},
-		{"out.example.test.", "cdn.test.", "[]", false},
-		{"x.dn.example.test.", "x.elsewhere.test.", "[]", false},
-		{"x.sub.example.test.", "x.sub.example.test.", "[]", false},
-		{"cdn.test.", "cdn.test.", "[]", false},
+		{"dual.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true, false},
+		{"TO.example.test.", "dual.example.test.", "[192.0.2.1 2001:db8::1]", true, false},
+		{"txt.example.test.", "txt.example.test.", "[]", true, false},
+		{"no.example.test.", "no.example.test.", "[]", true, false},
+		{"alias.example.test.", "www.example.test.", "[]", true, true},
+		{"www.example.test.", "www.example.test.", "[]", true, true},
+		{"out.example.test.", "cdn.test.", "[]", false, false},
+		{"x.dn.example.test.", "x.elsewhere.test.", "[]", false, false},
+		{"x.sub.example.test.", "x.sub.example.test.", "[]", false, false},
+		{"x.any.example.test.", "x.any.example.test.", "[]", true, true},
+		{"cdn.test.", "cdn.test.", "[]", false, false},
 	} {
-		target, addrs, ok := set.Static(c.name)
-		if target != c.target || fmt.Sprint(addrs) != c.addrs || ok != c.ok {
-			t.Errorf("%s: %s %v %v, want %s %s %v", c.name, target, addrs, ok, c.target, c.addrs, c.ok)
+		l := set.Static(c.name)
+		if l.Name != c.target || fmt.Sprint(l.Addrs) != c.addrs || l.Ours != c.ours || l.Steered != c.steered {
+			t.Errorf("%s: %+v, want %+v", c.name, l, c)
 		}
 	}
 }
