@@ -248,7 +248,7 @@ func (c *crates) idle(t *testing.T) {
 		t.Errorf("answers while CloudFront is down: %v", got)
 	}
 	c.cloudfront.fail(t, everySite, healthy)
-	c.until("cloudfront-index is up", func() bool { return c.pool("cloudfront-index").State == "up" })
+	c.allUp()
 }
 
 // originFails takes the site's origin down: every CDN answers 5xx, and none

@@ -138,4 +138,3 @@ func content(t testing.TB) string {
 	write(t, dir+"/crates.io/api/v1/site_metadata", `{"deployed_sha":"0123456789abcdef"}`)
 	return dir
 }
-
