@@ -67,11 +67,10 @@ func steeredForTest(set *zone.Set) []*zone.Steered {
 			v.Weight = uint32(c.Weight)
 			vs = append(vs, v)
 		}
-		pick := zone.PickFirst
-		if s.Policy == config.Weighted {
-			pick = zone.PickWeighted
+		if s.Policy != config.Weighted {
+			vs = vs[:1]
 		}
-		steered = append(steered, zone.Pack(vs, pick))
+		steered = append(steered, zone.Pack(vs))
 	}
 	return steered
 }

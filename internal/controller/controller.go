@@ -268,7 +268,7 @@ func (c *Controller) redecide(g *group, t *health.Table, now time.Time) bool {
 	if g.steered != nil && equalVariants(g.variants, vs) {
 		return false
 	}
-	g.variants, g.steered = vs, zone.Pack(vs, zone.PickWeighted)
+	g.variants, g.steered = vs, zone.Pack(vs)
 	return true
 }
 

@@ -151,7 +151,7 @@ func variantOf(t *testing.T, text string, ttl uint32) Variant {
 func snapshotOf(set *Set, variants map[string][]Variant) *Snapshot {
 	var steered []*Steered
 	for _, g := range set.Groups() {
-		steered = append(steered, Pack(variants[g.Name], PickWeighted))
+		steered = append(steered, Pack(variants[g.Name]))
 	}
 	return set.Snapshot(1, steered)
 }

@@ -66,7 +66,7 @@ func scene(t testing.TB, n int) *Snapshot {
 	w := Variant{Pool: "b", Weight: 5, Addrs: addrs[1:], TTL: 30}
 	c := Variant{Pool: "c", Target: "www.global.cdn.test.", TTL: 30}
 	return NewSet([]*Zone{z}).Snapshot(1, []*Steered{
-		Pack([]Variant{v}, PickFirst), Pack([]Variant{v, w}, PickWeighted), Pack([]Variant{c}, PickFirst)})
+		Pack([]Variant{v}), Pack([]Variant{v, w}), Pack([]Variant{c})})
 }
 
 // kinds are the questions whose cost is watched.
@@ -171,7 +171,7 @@ func BenchmarkFlip(b *testing.B) {
 	for b.Loop() {
 		steered := make([]*Steered, len(set.Groups()))
 		for i := range steered {
-			steered[i] = Pack(vs, PickWeighted)
+			steered[i] = Pack(vs)
 		}
 		set.Snapshot(2, steered)
 	}

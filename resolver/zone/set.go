@@ -52,7 +52,7 @@ func NewSet(zones []*Zone) *Set {
 			s.groupOf[zi] = append(s.groupOf[zi], gi)
 		}
 	}
-	here := Pack([]Variant{{Addrs: []netip.Addr{netip.IPv4Unspecified()}}}, PickFirst)
+	here := Pack([]Variant{{Addrs: []netip.Addr{netip.IPv4Unspecified()}}})
 	s.still = s.Snapshot(0, slices.Repeat([]*Steered{here}, len(s.groups)))
 	return s
 }

@@ -7,15 +7,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Pick says how one of several variants is chosen for a query.
-type Pick uint8
-
-// The ways to choose.
-const (
-	PickFirst    Pick = iota // the first variant answers every query
-	PickWeighted             // each query draws one, by Variant.Weight
-)
-
 // A Steered is what one steering group answers now, packed once and shared by
 // every name of the group. It is immutable.
 type Steered struct {
@@ -44,7 +35,7 @@ type column struct {
 // with is left out of the draw; a group that has no other answers SERVFAIL.
 // Where every weight is 0, the draw is uniform. Addresses that are given
 // twice count once, and those beyond what one message can carry are left out.
-func Pack(vs []Variant, pick Pick) *Steered {
+func Pack(vs []Variant) *Steered {
 	s := &Steered{variants: vs}
 	var usable []int32
 	for i, v := range vs {
@@ -57,7 +48,7 @@ func Pack(vs []Variant, pick Pick) *Steered {
 	switch {
 	case len(usable) == 0:
 		s.packed = nil
-	case pick == PickFirst || len(usable) == 1:
+	case len(usable) == 1:
 		s.columns = []column{{own: usable[0], other: usable[0]}}
 	default:
 		s.columns = aliasTable(vs, usable)

@@ -28,18 +28,16 @@ func weights(ws ...uint32) (vs []Variant) {
 func TestDraw(t *testing.T) {
 	for _, c := range []struct {
 		weights []uint32
-		pick    Pick
 		shares  []float64
 	}{
-		{[]uint32{1}, PickWeighted, []float64{1}},
-		{[]uint32{95, 5}, PickWeighted, []float64{.95, .05}},
-		{[]uint32{5, 95}, PickFirst, []float64{1, 0}},
-		{[]uint32{1, 0, 3}, PickWeighted, []float64{.25, 0, .75}},
-		{[]uint32{0, 0, 0, 0}, PickWeighted, []float64{.25, .25, .25, .25}},
-		{[]uint32{1000000, 1}, PickWeighted, []float64{.999999, .000001}},
-		{[]uint32{1, 2, 3, 4, 5, 6, 7}, PickWeighted, []float64{1 / 28., 2 / 28., 3 / 28., 4 / 28., 5 / 28., 6 / 28., 7 / 28.}},
+		{[]uint32{1}, []float64{1}},
+		{[]uint32{95, 5}, []float64{.95, .05}},
+		{[]uint32{1, 0, 3}, []float64{.25, 0, .75}},
+		{[]uint32{0, 0, 0, 0}, []float64{.25, .25, .25, .25}},
+		{[]uint32{1000000, 1}, []float64{.999999, .000001}},
+		{[]uint32{1, 2, 3, 4, 5, 6, 7}, []float64{1 / 28., 2 / 28., 3 / 28., 4 / 28., 5 / 28., 6 / 28., 7 / 28.}},
 	} {
-		st := Pack(weights(c.weights...), c.pick)
+		st := Pack(weights(c.weights...))
 		const draws = 1 << 20
 		got := make([]int, len(c.weights))
 		r := rand.New(rand.NewPCG(1, 2))
@@ -59,7 +57,7 @@ func TestDraw(t *testing.T) {
 // TestDrawLimits: the least and the greatest random number draw something.
 func TestDrawLimits(t *testing.T) {
 	for n := 1; n < 40; n++ {
-		st := Pack(weights(slices.Repeat([]uint32{3, 1}, n)...), PickWeighted)
+		st := Pack(weights(slices.Repeat([]uint32{3, 1}, n)...))
 		for _, r := range []uint64{0, 1, math.MaxUint32, math.MaxUint64} {
 			if v := st.draw(r); v < 0 || int(v) >= 2*n {
 				t.Errorf("%d variants, random %x: drew %d", 2*n, r, v)
@@ -85,9 +83,9 @@ func TestNeverEmpty(t *testing.T) {
 	for name, steered := range map[string][]*Steered{
 		"no groups":                nil,
 		"a nil group":              {nil},
-		"no variants":              {Pack(nil, PickWeighted)},
-		"a variant of nothing":     {Pack([]Variant{{Pool: "p"}}, PickFirst)},
-		"a target that is no name": {Pack([]Variant{{Pool: "p", Target: "a..b."}}, PickFirst)},
+		"no variants":              {Pack(nil)},
+		"a variant of nothing":     {Pack([]Variant{{Pool: "p"}})},
+		"a target that is no name": {Pack([]Variant{{Pool: "p", Target: "a..b."}})},
 	} {
 		snap := set.Snapshot(1, steered)
 		for _, ask := range []string{"www.example.test. A", "www.example.test. AAAA", "www.example.test. HTTPS", "www.example.test. ANY",
@@ -99,11 +97,9 @@ func TestNeverEmpty(t *testing.T) {
 	}
 	// One pool that has nothing is passed over while another has something.
 	vs := append([]Variant{{Pool: "bare", Weight: 1000}}, weights(1)...)
-	for _, pick := range []Pick{PickFirst, PickWeighted} {
-		snap := set.Snapshot(1, []*Steered{Pack(vs, pick)})
-		if got := answer(t, snap, []string{"www.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.0") {
-			t.Errorf("%v", got)
-		}
+	snap := set.Snapshot(1, []*Steered{Pack(vs)})
+	if got := answer(t, snap, []string{"www.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.0") {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -174,7 +170,7 @@ func TestStatic(t *testing.T) {
 func TestInfo(t *testing.T) {
 	other := parse(t, "other.test.", smallZone)
 	set := NewSet([]*Zone{other, serviceZone(t, "www.example.test.")})
-	snap := set.Snapshot(42, []*Steered{Pack(weights(0, 1), PickWeighted)})
+	snap := set.Snapshot(42, []*Steered{Pack(weights(0, 1))})
 	_, info, err := snap.Records("alias.example.test", 1, netip.Addr{}, 7)
 	if err != nil || info != (Info{Zone: 1, Group: 0, Variant: 1}) {
 		t.Errorf("%+v %v", info, err)
@@ -191,7 +187,7 @@ func TestInfo(t *testing.T) {
 // are made of the same set: readers share everything and write nothing.
 func TestConcurrentReaders(t *testing.T) {
 	set := NewSet([]*Zone{serviceZone(t, "www.example.test.", "*.w.example.test.")})
-	st := Pack(weights(1, 2, 3), PickWeighted)
+	st := Pack(weights(1, 2, 3))
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
