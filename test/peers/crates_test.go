@@ -256,7 +256,7 @@ func (c *crates) idle(t *testing.T) {
 // where it is; the other two fail open, in last good order: which of their
 // CDNs fell first is chance, and so is which of them answers.
 func (c *crates) originFails(t *testing.T) {
-	c.origin.fail(t, everySite, status503)
+	c.origin.fail(t, everySite, outOfOrder)
 	c.until("the origin is down", func() bool { return c.pool("heroku").State == "down" })
 	c.until("fastly-static is down", func() bool {
 		return c.pool("fastly-static").State == "down" && c.pool("cloudfront-static").State == "down"

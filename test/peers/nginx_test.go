@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,12 +29,14 @@ type fault string
 const (
 	healthy    fault = ""
 	status500  fault = "500"       // the edge itself answers 500
-	status503  fault = "503"       // the origin is out of service
+	outOfOrder fault = "503"       // from one moment to the next, for every connection
 	hangs      fault = "hang"      // TLS and then silence
 	challenges fault = "challenge" // an interstitial page for supposed bots
 	wrongCert  fault = "wrong-cert"
-	everySite        = "*" // in place of a site: every one
 )
+
+// everySite stands for every site of a server.
+const everySite = "*"
 
 // A web is one nginx that serves the sites of a test over TLS: an edge of a
 // CDN, or the origin behind it.
@@ -68,8 +72,9 @@ func startWeb(t testing.TB, name string, addr netip.AddrPort, ca *cdntest.CA, co
 	return w
 }
 
-// fail makes w fail for site (everySite: for every one) from now on, and
-// returns the moment at which that was set off.
+// fail makes w fail for site, or everySite, from now on, and
+// returns the moment at which that was set off. For a moment the workers of
+// before may still answer, unless f is outOfOrder.
 func (w *web) fail(t testing.TB, site string, f fault) time.Time {
 	t.Helper()
 	for _, s := range w.sites {
@@ -77,8 +82,8 @@ func (w *web) fail(t testing.TB, site string, f fault) time.Time {
 			w.faults[s] = f
 		}
 	}
-	w.configure(t)
 	began := time.Now()
+	w.configure(t)
 	w.signal(syscall.SIGHUP)
 	w.until("the new configuration runs", w.runs)
 	return began
@@ -117,9 +122,10 @@ func (w *web) configure(t testing.TB) {
 		ssl_certificate %s.pem;
 		ssl_certificate_key %s.key;
 		location / {
+			if (-f %s) { return 503; }
 			%s
 		}
-	}`, w.addr, site, cert, cert, w.location(f))
+	}`, w.addr, site, cert, cert, w.mark(t, site, f == outOfOrder), w.location(f))
 	}
 	write(t, filepath.Join(w.dir, "nginx.conf"), fmt.Sprintf(`%sdaemon off;
 worker_processes 1;
@@ -142,14 +148,28 @@ http {
 // location returns the directives that answer a request under f.
 func (w *web) location(f fault) string {
 	switch f {
-	case status500, status503:
-		return "return " + string(f) + ` "out of order\n";`
+	case status500:
+		return `return 500 "out of order\n";`
 	case hangs:
 		return "proxy_pass http://" + w.hole + "; proxy_read_timeout 1h;"
 	case challenges:
 		return `default_type text/html; add_header cf-mitigated challenge always; return 403 "<html><head><title>Just a moment...</title></head></html>";`
 	}
 	return w.content
+}
+
+// mark makes or removes the file whose being there takes site out of order, and
+// returns its path.
+func (w *web) mark(t testing.TB, site string, there bool) string {
+	t.Helper()
+	path := filepath.Join(w.dir, site+".out-of-order")
+	if there {
+		return write(t, path, "")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // blackHole returns the address of a listener that never answers.
