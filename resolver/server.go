@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -24,11 +23,14 @@ import (
 //
 // A change of config.DNS takes effect at once, by SetDNS; it costs no socket
 // and no connection. Only the listen addresses (config.Listen.DNS) and the
-// number of workers, which follows GOMAXPROCS, are fixed until the process
-// starts anew.
+// number of workers, one for each core that GOMAXPROCS allows at Listen, are
+// fixed until the process starts anew.
+//
+// On Linux, Serve raises GOMAXPROCS to twice that number for good: a UDP worker
+// that waits for its next packet keeps its P, so the others need their own.
 type Server struct {
 	answerer *Answerer
-	udp      []*udpSocket
+	udp      udpSide
 	tcp      *tcpServer
 	addrs    []netip.AddrPort
 }
@@ -45,14 +47,23 @@ func Listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger) (*Server, er
 	if len(addrs) == 0 {
 		return nil, errors.New("no address to listen on")
 	}
+	return listen(addrs, c, log, newUDP)
+}
+
+// listen is Listen with the UDP side that newUDP makes.
+func listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger, newUDP func(*Answerer, int) (udpSide, error)) (*Server, error) {
 	n := 1
 	if reusePort {
-		n = runtime.GOMAXPROCS(0)
+		n = cores()
 	}
 	a := NewAnswerer(c, n, log)
-	s := &Server{answerer: a, tcp: newTCPServer(a)}
+	udp, err := newUDP(a, n)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{answerer: a, udp: udp, tcp: newTCPServer(a, cores())}
 	for _, addr := range addrs {
-		if err := s.listen(addr, n); err != nil {
+		if err := s.listen(addr); err != nil {
 			s.close()
 			return nil, err
 		}
@@ -60,8 +71,8 @@ func Listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger) (*Server, er
 	return s, nil
 }
 
-// listen opens the TCP socket of addr and n UDP sockets on the same port.
-func (s *Server) listen(addr netip.AddrPort, n int) error {
+// listen opens the TCP socket of addr and the UDP sockets on the same port.
+func (s *Server) listen(addr netip.AddrPort) error {
 	var err error
 	for range portAttempts {
 		var l *net.TCPListener
@@ -69,10 +80,8 @@ func (s *Server) listen(addr netip.AddrPort, n int) error {
 			return explain("tcp", addr, err)
 		}
 		bound := netip.AddrPortFrom(addr.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
-		var socks []*udpSocket
-		if socks, err = listenUDP(bound, n, s.answerer); err == nil {
+		if err = s.udp.listen(bound); err == nil {
 			s.tcp.listeners = append(s.tcp.listeners, l)
-			s.udp = append(s.udp, socks...)
 			s.addrs = append(s.addrs, bound)
 			return nil
 		}
@@ -118,15 +127,14 @@ func (s *Server) Stats() Stats {
 // get two seconds. It returns nil then, and may be called once.
 func (s *Server) Serve(ctx context.Context) error {
 	var running sync.WaitGroup
-	for _, u := range s.udp {
-		running.Go(u.serve)
-	}
+	running.Go(s.udp.serve)
 	for _, l := range s.tcp.listeners {
 		running.Go(func() { s.tcp.accept(l) })
 	}
 	<-ctx.Done()
-	s.close()
+	s.stop()
 	running.Wait()
+	s.udp.close()
 	s.tcp.wait(stopGrace)
 	return nil
 }
@@ -134,9 +142,13 @@ func (s *Server) Serve(ctx context.Context) error {
 // Close closes every socket of a server that is not going to Serve.
 func (s *Server) Close() { s.close() }
 
-func (s *Server) close() {
-	for _, u := range s.udp {
-		u.conn.Close()
-	}
+// stop ends Serve's loops.
+func (s *Server) stop() {
+	s.udp.stop()
 	s.tcp.stop()
+}
+
+func (s *Server) close() {
+	s.stop()
+	s.udp.close()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,9 +44,9 @@ type desk struct {
 	reply  [maxTCP]byte
 }
 
-// newTCPServer returns a server without listeners.
-func newTCPServer(a *Answerer) *tcpServer {
-	n := runtime.GOMAXPROCS(0)
+// newTCPServer returns a server without listeners, which answers up to n
+// connections at a time.
+func newTCPServer(a *Answerer, n int) *tcpServer {
 	s := &tcpServer{
 		a:         a,
 		desks:     make(chan *desk, n),

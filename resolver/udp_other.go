@@ -10,6 +10,10 @@ import (
 // reusePort: one socket an address, which every system can do.
 const reusePort = false
 
+// newUDP returns the plain side.
+func newUDP(a *Answerer, n int) (udpSide, error) { return newPlainUDP(a, n) }
+
+// oobLen: no control messages are asked for.
 const oobLen = 0
 
 // controlUDP sets nothing. The source of a reply from a wildcard socket is the
