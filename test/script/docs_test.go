@@ -28,7 +28,8 @@ import (
 //	             (docs/configuration.md is held to its own rule, in config.)
 //	```sh        runs as it is written, all blocks of a document in one shell
 //	             that stops at the first failure. "# → TEXT" behind a command is
-//	             all that it prints. Ports 5300 and 8080 are replaced by free ones.
+//	             all that it prints. Ports 5300 and 8080 are replaced by free ones,
+//	             and each sleep takes twice as long, for busy machines.
 //	```console   is not run, because it needs root, systemd, a network or much
 //	             time; but each shunt command in it must exist, with its flags.
 //	```          is a picture, or output.
@@ -113,6 +114,7 @@ func TestDocumentsConfigurations(t *testing.T) {
 
 // TestReadmeQuickStart runs the README from its first shell block to its last.
 func TestReadmeQuickStart(t *testing.T) {
+	t.Parallel()
 	all := blocks(t, "README.md")
 	dir := t.TempDir()
 	free := ports(t)
@@ -142,6 +144,7 @@ func TestReadmeQuickStart(t *testing.T) {
 // TestOperationsShell runs docs/operations.md against a node with the pools
 // that the page names.
 func TestOperationsShell(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.21"), netip.MustParseAddr("127.0.0.22"), netip.MustParseAddr("127.0.0.23")}
 	port, err := cdntest.FreePort(addrs...)
@@ -198,7 +201,7 @@ var printed = regexp.MustCompile(`(?m)^(.*; )?([^;\n]+?) +# → (.*)$`)
 // runShell runs the blocks in one shell and returns what they print.
 func runShell(t *testing.T, dir string, env []string, shell []block, free *strings.Replacer) string {
 	var script strings.Builder
-	script.WriteString("set -eu\nprints() { if [ \"$1\" != \"$2\" ]; then echo \"$3 printed '$1', want '$2'\" >&2; exit 1; fi; }\n")
+	script.WriteString("set -eu\nsleep() { command sleep $(($1 * 2)); }\nprints() { if [ \"$1\" != \"$2\" ]; then echo \"$3 printed '$1', want '$2'\" >&2; exit 1; fi; }\n")
 	for _, b := range shell {
 		fmt.Fprintf(&script, "echo '--- %s:%d'\n", b.file, b.line)
 		script.WriteString(printed.ReplaceAllString(free.Replace(b.text), `${1}prints "$$(${2})" '${3}' '${2}'`))

@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -82,6 +83,40 @@ func nodeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			if strconv.Itoa(code) != args[0] {
 				ts.Fatalf("%s ended with exit code %d, want %s", strings.Join(args[1:], " "), code, args[0])
+			}
+		},
+		"systemd": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "systemd")
+			path := ts.MkAbs("notify.sock")
+			conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+			ts.Check(err)
+			ts.Defer(func() { conn.Close() })
+			told := make(chan string, 100)
+			stageOf(ts).told = told
+			go func() {
+				buf := make([]byte, 4096)
+				for {
+					n, err := conn.Read(buf)
+					if err != nil {
+						return
+					}
+					told <- string(buf[:n])
+				}
+			}()
+			ts.Setenv("NOTIFY_SOCKET", path)
+		},
+		"told": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "told")
+			for end := time.After(patience); ; {
+				select {
+				case state := <-stageOf(ts).told:
+					if state == strings.Join(args, " ") {
+						return
+					}
+					ts.Logf("told %s", state)
+				case <-end:
+					ts.Fatalf("systemd was never told %s", strings.Join(args, " "))
+				}
 			}
 		},
 		"until": func(ts *testscript.TestScript, neg bool, args []string) {

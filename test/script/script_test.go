@@ -22,6 +22,10 @@ import (
 // version is what the program under test believes to be.
 const version = "1.2.3-script"
 
+// gorace keeps a program under the race detector from sleeping for a second at
+// its end, and ends it at the first race.
+const gorace = "atexit_sleep_ms=0 halt_on_error=1"
+
 // binDir is the folder of the program under test. TestMain alone writes it.
 var binDir string
 
@@ -43,6 +47,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	binDir = dir
+	os.Setenv("GORACE", gorace)
 	return m.Run()
 }
 
@@ -53,6 +58,8 @@ func run(m *testing.M) int {
 //	stop                     SIGTERM; it must end by itself, with exit code 0, within 5 s
 //	crash                    SIGKILL
 //	signal NAME              HUP, INT …
+//	systemd                  plays it: sets $NOTIFY_SOCKET for what starts after
+//	told STATE               waits until that was told, as READY=1
 //	log REGEXP               waits until serve.log has it
 //	cdn start NAME…          healthy edges on 127.0.0.x, all on port $EDGE (HTTP)
 //	cdn start-tls NAME…      the same over TLS; ca.pem is the authority
@@ -65,6 +72,7 @@ func run(m *testing.M) int {
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
 	maps.Copy(cmds, nodeCommands())
 	maps.Copy(cmds, edgeCommands())
@@ -76,6 +84,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", binDir+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Setenv("GORACE", gorace)
 			e.Values[stageKey{}] = &stage{edges: map[string]*edge{}}
 			return nil
 		},
@@ -86,6 +95,7 @@ func TestScripts(t *testing.T) {
 type stage struct {
 	node  *process
 	edges map[string]*edge
+	told  chan string // what systemd was told; nil until it is played
 }
 
 type stageKey struct{}
