@@ -147,15 +147,11 @@ func TestOperationsShell(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.21"), netip.MustParseAddr("127.0.0.22"), netip.MustParseAddr("127.0.0.23")}
-	port, err := cdntest.FreePort(addrs...)
+	edges, port, err := onOnePort(addrs, cdntest.Options{Host: "www.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, addr := range addrs {
-		e, err := cdntest.Start(netip.AddrPortFrom(addr, port), cdntest.Options{Host: "www.example.com"})
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, e := range edges {
 		t.Cleanup(e.Close)
 	}
 	write(t, filepath.Join(dir, "shunt.yaml"), fmt.Sprintf(`

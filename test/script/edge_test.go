@@ -62,25 +62,38 @@ func startEdges(ts *testscript.TestScript, names []string, ca *cdntest.CA) {
 		}
 		addrs = append(addrs, addr)
 	}
-	for try := 0; ; try++ {
-		port, err := cdntest.FreePort(addrs...)
-		ts.Check(err)
-		for i, addr := range addrs {
+	edges, port, err := onOnePort(addrs, cdntest.Options{CA: ca})
+	ts.Check(err)
+	for i, e := range edges {
+		s.edges[names[i]] = e
+		ts.Defer(e.Close)
+	}
+	ts.Setenv("EDGE", strconv.Itoa(int(port)))
+}
+
+// onOnePort starts an edge on each of addrs, all on one free port. Another
+// process may take a port first, but not again and again.
+func onOnePort(addrs []netip.Addr, o cdntest.Options) (edges []*edge, port uint16, err error) {
+	for range 6 {
+		if port, err = cdntest.FreePort(addrs...); err != nil {
+			return nil, 0, err
+		}
+		for _, addr := range addrs {
 			var e *edge
-			if e, err = cdntest.Start(netip.AddrPortFrom(addr, port), cdntest.Options{CA: ca}); err != nil {
+			if e, err = cdntest.Start(netip.AddrPortFrom(addr, port), o); err != nil {
 				break
 			}
-			s.edges[names[i]] = e
-			ts.Defer(e.Close)
+			edges = append(edges, e)
 		}
 		if err == nil {
-			ts.Setenv("EDGE", strconv.Itoa(int(port)))
-			return
+			return edges, port, nil
 		}
-		if try == 5 { // another script may take the port first, but not for ever
-			ts.Fatalf("cdn: %v", err)
+		for _, e := range edges {
+			e.Close()
 		}
+		edges = nil
 	}
+	return nil, 0, err
 }
 
 // fault reads a fault's name, or an HTTP status.
