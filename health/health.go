@@ -54,6 +54,7 @@ type Result struct {
 	Status  int    // HTTP status or DNS rcode, where one was seen
 	Phases  Phases
 	CertEnd time.Time // earliest end in the certificate chain; zero without TLS
+	NoRoute bool      // this host cannot send to the endpoint at all; Class is Internal
 }
 
 // Phases are the durations of a probe's parts; a part that was not reached
@@ -108,6 +109,7 @@ type Endpoint struct {
 	Latency  time.Duration // of the last successful probe
 	CertEnd  time.Time
 	CertWarn bool // the certificate ends sooner than the monitor allows
+	Mute     bool // nothing can be learnt of it from here (no route); see [Pool.Settle]
 }
 
 // A Pool is the opinion of one pool at one moment.

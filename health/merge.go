@@ -95,26 +95,32 @@ type PoolRule struct {
 // So a new address changes nothing until it is known, and neither does an
 // exchange of all of them.
 //
+// A Mute endpoint has no say: it is taken to be up, and never alone. So the
+// IPv6 addresses of a CDN, of which a node without IPv6 can learn nothing,
+// neither hold the pool up when all others are down, nor bring it down. When
+// every endpoint is Mute, they count as if none were.
+//
 // Since is prev's while the state stays. A state without a predecessor, at a
 // cold start, is as old as its endpoints' verdicts make it.
 func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	settled := prev != nil && prev.State != Unknown
-	states := make([]State, len(p.Endpoints))
-	for i, e := range p.Endpoints {
+	heard := audible(p.Endpoints)
+	k := max(1, need(rule.UpIf, len(p.Endpoints))-(len(p.Endpoints)-len(heard)))
+	states := make([]State, len(heard))
+	for i, e := range heard {
 		states[i] = e.State
 		if settled && e.State == Unknown {
 			states[i] = prev.State
 		}
 	}
-	k := need(rule.UpIf, len(states))
 	switch {
 	case !rule.Monitored:
 		p.State = Up
 	case rule.Lookup != nil && rule.Lookup.State == Down:
 		p.State, p.Class, p.Reason = Down, rule.Lookup.Class, rule.Lookup.Reason
 	default:
-		p.State = MergeStates(states, rule.UpIf)
-		p.Class, p.Reason = blame(p.State, p.Endpoints, k)
+		p.State = MergeStates(states, k)
+		p.Class, p.Reason = blame(p.State, heard, k, len(p.Endpoints)-len(heard))
 		if p.Reason == "" && rule.Lookup != nil && rule.Lookup.Against > 0 {
 			p.Reason = rule.Lookup.Reason
 		}
@@ -128,13 +134,31 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	case settled:
 		p.Since = now
 	default:
-		p.Since = since(p.State, rule.Lookup, p.Endpoints, k, now)
+		p.Since = since(p.State, rule.Lookup, heard, k, now)
 	}
 }
 
+// audible returns the endpoints that have a say: those that are not Mute, or
+// all when every one is.
+func audible(es []Endpoint) []Endpoint {
+	if !slices.ContainsFunc(es, func(e Endpoint) bool { return e.Mute }) {
+		return es
+	}
+	var heard []Endpoint
+	for _, e := range es {
+		if !e.Mute {
+			heard = append(heard, e)
+		}
+	}
+	if len(heard) == 0 {
+		return es
+	}
+	return heard
+}
+
 // blame returns the class and reason of the first endpoint that keeps the
-// pool from being simply up. k endpoints must be up.
-func blame(s State, es []Endpoint, k int) (Class, string) {
+// pool from being simply up. k of es must be up; mute more have no say.
+func blame(s State, es []Endpoint, k, mute int) (Class, string) {
 	up, bad := 0, -1
 	for i, e := range es {
 		if e.State == Up {
@@ -150,6 +174,9 @@ func blame(s State, es []Endpoint, k int) (Class, string) {
 	reason := es[bad].Reason
 	if len(es) > 1 {
 		reason = fmt.Sprintf("%d of %d endpoints up, %d needed: %s: %s", up, len(es), k, es[bad].Addr, reason)
+	}
+	if mute > 0 {
+		reason += fmt.Sprintf(" (and %d that cannot be probed from here)", mute)
 	}
 	if s != Down {
 		return None, reason

@@ -64,11 +64,12 @@ func TestMergeEndpoint(t *testing.T) {
 	}
 }
 
-// endpoints returns one endpoint for each letter, n-th since n seconds.
+// endpoints returns one endpoint for each letter, n-th since n seconds; M is
+// one of which nothing can be learnt.
 func endpoints(s string) []Endpoint {
 	var es []Endpoint
 	for i, st := range states(s) {
-		e := Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), State: st}
+		e := Endpoint{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), State: st, Mute: s[i] == 'M'}
 		if st != Unknown {
 			e.Since = start.Add(time.Duration(i) * time.Second)
 		}
@@ -106,6 +107,11 @@ func TestSettle(t *testing.T) {
 		{"a new one keeps an up pool up", PoolRule{Monitored: true, UpIf: 1}, "U", "?D", "U", -2, "0 of 2 endpoints up, 1 needed: 192.0.2.1: status 500"},
 		{"and a down pool down", PoolRule{Monitored: true, UpIf: 0}, "D", "?U", "D", -2, "before"},
 		{"until it is known", PoolRule{Monitored: true, UpIf: 1}, "U", "DD", "D", -1, "0 of 2 endpoints up, 1 needed: 192.0.2.0: status 500"},
+		{"one that cannot be probed holds nothing up", PoolRule{Monitored: true, UpIf: 1}, "U", "DM", "D", -1, "status 500 (and 1 that cannot be probed from here)"},
+		{"nor does it hold a pool down", PoolRule{Monitored: true, UpIf: 0}, "D", "UM", "U", -1, ""},
+		{"nor at the start", PoolRule{Monitored: true, UpIf: 0}, "", "UUM", "U", time.Second, ""},
+		{"it is taken to be up", PoolRule{Monitored: true, UpIf: 2}, "U", "DUM", "U", -2, "1 of 2 endpoints up, 1 needed: 192.0.2.0: status 500 (and 1 that cannot be probed from here)"},
+		{"when none can be probed, the pool stays", PoolRule{Monitored: true, UpIf: 1}, "U", "MM", "U", -2, ""},
 		{"an up pool without addresses", PoolRule{Monitored: true, UpIf: 1}, "U", "", "?", -1, ""},
 	} {
 		now, before := start.Add(time.Hour), start.Add(-time.Hour)

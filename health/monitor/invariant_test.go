@@ -127,6 +127,7 @@ func TestInvariantOriginSuppression(t *testing.T) {
 		{"all get 502", "502", "502", "500", "cdn=up two=up origin=down"},
 		{"the origin hangs", "502", "500", "hang", "cdn=up two=up origin=down"},
 		{"the origin is well", "502", "ok", "ok", "cdn=down two=up origin=up"},
+		{"of the origin nothing can be learnt", "502", "ok", "no route", "cdn=down two=up origin=up"},
 		{"another failure", "refused", "502", "500", "cdn=down two=up origin=down"},
 		{"a status that is not the origin's", "404", "ok", "500", "cdn=down two=up origin=down"},
 	} {
@@ -196,6 +197,21 @@ func TestChallenge(t *testing.T) {
 				w.want(r, "a=down b=up")
 			})
 		}
+	})
+	t.Run("the origin behind them is no witness", func(t *testing.T) {
+		a, b, origin := addressPool("a", "192.0.2.1"), addressPool("b", "192.0.2.2"), addressPool("origin", "192.0.2.9")
+		a.Origin, b.Origin = "origin", "origin"
+		w := newWorld(t)
+		w.run(conf(a, b, origin), nil, func(r *Runner) {
+			pass(20 * time.Second)
+			w.say("192.0.2.1", "challenge")
+			w.say("192.0.2.2", "challenge")
+			pass(10 * time.Minute)
+			w.want(r, "a=up b=up origin=up")
+			w.say("192.0.2.2", "ok")
+			pass(10 * time.Second)
+			w.want(r, "a=down b=up origin=up")
+		})
 	})
 	t.Run("the only one with its monitor", func(t *testing.T) {
 		cfg := conf(addressPool("a", "192.0.2.1"), addressPool("b", "192.0.2.2"))

@@ -17,6 +17,16 @@ func (r *Runner) logBlind(was, is string) {
 	}
 }
 
+// logUnable writes a line when the first probe of a monitor could not be made,
+// once until the next reload: what this host lacks, thousands of endpoints
+// would say.
+func (r *Runner) logUnable(t *target, reason string) {
+	if !r.unable[t.id.Monitor] {
+		r.unable[t.id.Monitor] = true
+		r.d.Logger.Warn("this node could not probe: such a result says nothing of the endpoint", "monitor", t.id.Monitor, "pool", t.id.Pool, "why", reason)
+	}
+}
+
 // logPool writes a line for each transition from a (which may be nil) to b.
 // Blindness holds every pool, and has its own line: wasBlind and isBlind say
 // why it was and is.

@@ -14,6 +14,7 @@ import (
 // verdicts.
 func (r *Runner) adopt(p *plan, now time.Time) {
 	r.plan.Store(p)
+	r.unable = make(map[string]bool)
 	old := r.pools
 	r.pools = make(map[string]*pool, len(p.cfg.Pools))
 	r.order = r.order[:0:0]
@@ -31,6 +32,11 @@ func (r *Runner) adopt(p *plan, now time.Time) {
 		r.pools[def.Name] = pl
 		r.order = append(r.order, pl)
 	}
+	for _, pl := range r.order {
+		if o := r.pools[pl.def.Origin]; o != nil {
+			o.fetched = true
+		}
+	}
 	for _, pl := range old {
 		pl.targets(r.discard)
 	}
@@ -39,7 +45,7 @@ func (r *Runner) adopt(p *plan, now time.Time) {
 
 // rebuild makes pl what def asks for.
 func (r *Runner) rebuild(pl *pool, def config.Pool, checks []*check, now time.Time) {
-	pl.def, pl.checks = def, checks
+	pl.def, pl.checks, pl.fetched = def, checks, false
 	if def.CNAME != "" {
 		if pl.lookup == nil {
 			pl.lookup = r.newTarget(pl, lookupCheck(checks), netip.Addr{}, now)

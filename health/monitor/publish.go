@@ -92,12 +92,16 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 		}
 	}
 	for _, e := range p.endpoints {
+		mute := e.mute()
 		r.scratch = r.scratch[:0]
 		for _, t := range e.targets {
-			r.scratch = append(r.scratch, t.v)
+			if mute || !t.mute() {
+				r.scratch = append(r.scratch, t.v)
+			}
 			consider(h, t, now)
 		}
 		he := health.MergeEndpoint(e.addr, r.scratch)
+		he.Mute = mute
 		for _, t := range e.targets {
 			describe(&he, t, now)
 		}
@@ -128,7 +132,7 @@ func describe(e *health.Endpoint, t *target, now time.Time) {
 	if warn := certWarn(t.check.def); !t.certEnd.IsZero() && t.certEnd.Sub(now) < warn {
 		e.CertWarn = true
 	}
-	if t.v.State == health.Unknown && e.State == health.Unknown && !t.last.OK && e.Reason == "" {
+	if t.v.State == health.Unknown && !t.last.OK && e.Reason == "" {
 		e.Reason = t.last.Reason
 	}
 }
@@ -157,6 +161,6 @@ func steady(d time.Duration) time.Duration {
 func differs(a, b *health.Pool) bool {
 	return a == nil || a.State != b.State || a.Held != b.Held || a.ChangeIn != b.ChangeIn ||
 		!slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y health.Endpoint) bool {
-			return x.Addr == y.Addr && x.State == y.State && x.CertWarn == y.CertWarn
+			return x.Addr == y.Addr && x.State == y.State && x.CertWarn == y.CertWarn && x.Mute == y.Mute
 		})
 }

@@ -29,7 +29,8 @@ type Runner struct {
 	tallies  map[string]tally
 	schedule schedule
 	controls controls
-	waiting  []*target // have pending results
+	waiting  []*target       // have pending results
+	unable   map[string]bool // monitors of which the log says that we could not probe
 	scratch  []health.Verdict
 
 	unready   int       // targets without a first result, until ready is closed

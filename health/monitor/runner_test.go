@@ -28,6 +28,54 @@ func TestInternal(t *testing.T) {
 	}
 }
 
+// A node without IPv6 can learn nothing of a pool's IPv6 addresses. They do
+// not hold the pool up when those that it can probe are down, and a route that
+// is lost later brings no pool down.
+func TestNoRoute(t *testing.T) {
+	for _, began := range []string{"no route", "ok"} {
+		w := newWorld(t)
+		w.resolve("a.example.", "192.0.2.1", "2001:db8::1")
+		w.say("2001:db8::1", began)
+		w.run(conf(namedPool("a", "a.example."), addressPool("b", "2001:db8::2")), nil, func(r *Runner) {
+			pass(20 * time.Second)
+			w.want(r, "a=up b=up")
+			w.say("2001:db8::1", "no route")
+			w.say("2001:db8::2", "no route")
+			pass(time.Minute)
+			w.want(r, "a=up b=up")
+			w.say("192.0.2.1", "refused")
+			w.until(r, "a", health.Down, 7*time.Second)
+			w.say("192.0.2.1", "ok")
+			pass(6 * time.Minute)
+			w.want(r, "a=up b=up")
+		})
+	}
+}
+
+// A monitor that this host may not run, as a ping without the right to send
+// one, leaves the word to the others, and a line in the log.
+func TestUnableMonitor(t *testing.T) {
+	cfg := conf(addressPool("a", "192.0.2.1"))
+	ping := web()
+	ping.Name = "ping"
+	cfg.Monitors = append(cfg.Monitors, ping)
+	cfg.Pools[0].Monitors = []string{"web", "ping"}
+	w := newWorld(t)
+	w.say("ping 192.0.2.1", "internal")
+	w.run(cfg, nil, func(r *Runner) {
+		pass(20 * time.Second)
+		w.want(r, "a=up")
+		w.say("192.0.2.1", "refused")
+		w.until(r, "a", health.Down, 7*time.Second)
+		w.say("192.0.2.1", "ok")
+		pass(6 * time.Minute)
+		w.want(r, "a=up")
+		if n := w.lines("monitor=ping", "too many open files"); n != 1 {
+			w.t.Errorf("%d lines:\n%s", n, w.log.String())
+		}
+	})
+}
+
 // Every monitor must agree.
 func TestTwoMonitors(t *testing.T) {
 	cfg := conf(addressPool("a", "192.0.2.1", "192.0.2.2"))

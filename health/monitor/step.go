@@ -37,6 +37,8 @@ func (r *Runner) take(o outcome, now time.Time) {
 	t.last = o.r
 	if o.r.Class != health.Internal {
 		r.mark(t, o.r.OK)
+	} else if !o.r.NoRoute && !t.isLookup() {
+		r.logUnable(t, o.r.Reason)
 	}
 	if o.r.OK {
 		t.latency = o.r.Phases.Total

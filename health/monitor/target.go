@@ -58,11 +58,28 @@ func (t *target) timeout() time.Duration {
 	return d.Timeout
 }
 
+// mute reports whether nothing can be learnt of t from here: this host has no
+// route to it, or could not ask it once so far.
+func (t *target) mute() bool {
+	return t.last.NoRoute || t.v.State == health.Unknown && t.last.Class == health.Internal
+}
+
 // An endpoint is one address of a pool with a target for each monitor.
 type endpoint struct {
 	addr    netip.Addr
 	targets []*target
 	absent  int // look-ups in a row that did not name it
+}
+
+// mute reports whether every target of e is. Where some are, as a ping that
+// this host may not send, those that are not speak for e.
+func (e *endpoint) mute() bool {
+	for _, t := range e.targets {
+		if !t.mute() {
+			return false
+		}
+	}
+	return len(e.targets) > 0
 }
 
 // A pool is the owner's side of a pool.
@@ -72,6 +89,7 @@ type pool struct {
 	lookup    *target     // of the host name; nil for a pool of addresses
 	endpoints []*endpoint // sorted by address
 	ttl       time.Duration
+	fetched   bool         // it is the origin of another pool
 	published *health.Pool // the latest opinion; nil at first
 	stale     bool         // a result came since
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
@@ -104,8 +105,10 @@ func (r *Runner) witness(t *target, res health.Result) (w health.Witness, heard 
 }
 
 // allFail reports whether the latest result of each of ts is a failure, and
-// whether that is known from results since. None fail when there are none.
+// whether that is known from results since. Those that could not be probed
+// from here are left out; none fail when there are no others.
 func allFail(ts []*target, since time.Time) (fail, heard bool) {
+	ts = slices.DeleteFunc(ts, func(o *target) bool { return o.last.Class == health.Internal })
 	fail, heard = len(ts) > 0, true
 	for _, o := range ts {
 		fresh := !o.last.At.Before(since)
@@ -142,7 +145,9 @@ func (r *Runner) originOf(t *target) []*target {
 
 // others returns up to four targets that succeeded last, under t's monitor
 // and of different pools where there are such; where t alone has its monitor,
-// under any that asks HTTP.
+// under any that asks HTTP. A pool that CDNs fetch from is no witness: nothing
+// stands before it that would challenge anyone, and while every CDN does (an
+// attack, say) the traffic must not be thrown at it.
 func (r *Runner) others(t *target) []*target {
 	shared := r.tallies[t.id.Monitor].all > 1
 	if shared && r.tallies[t.id.Monitor].ok == 0 {
@@ -150,6 +155,9 @@ func (r *Runner) others(t *target) []*target {
 	}
 	var others []*target
 	for _, p := range r.order {
+		if p.fetched {
+			continue
+		}
 		if found := likeness(p, t, shared); found != nil {
 			if others = append(others, found); len(others) == maxAsked {
 				break

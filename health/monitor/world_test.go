@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 //	ok        succeeds at once
 //	ok 1.5s   succeeds after that long
 //	hang      answers nothing until the timeout
-//	refused, 500, 502, 404, challenge, internal   fail at once
+//	refused, 500, 502, 404, challenge, internal, no route   fail at once
 func (w *world) say(addr, word string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,6 +136,8 @@ func (w *world) probe(m config.Monitor) (Probe, error) {
 			r.Class, r.Reason, r.Status = health.Challenge, "challenge page", 403
 		case "internal":
 			r.Class, r.Reason = health.Internal, "too many open files"
+		case "no route":
+			r.Class, r.Reason, r.NoRoute = health.Internal, "no route", true
 		case "panic":
 			panic("a bug")
 		default:

@@ -87,16 +87,25 @@ func bounded(m config.Monitor, ask ask) Probe {
 		if ctx.Err() == context.Canceled {
 			at.err = context.Canceled
 		}
-		if errors.Is(at.err, syscall.ENETUNREACH) && errors.Is(routed(addr), syscall.ENETUNREACH) {
+		noRoute := at.err != nil && unreachable(at.err) && unreachable(routed(addr))
+		if noRoute {
 			at.err = lackError("this host has no route to it" + family(at.from))
 		}
 		end := time.Now()
 		at.phases.Total = end.Sub(start)
-		r := health.Result{At: end, Phases: at.phases, Status: at.status, CertEnd: at.certEnd}
+		r := health.Result{At: end, Phases: at.phases, Status: at.status, CertEnd: at.certEnd, NoRoute: noRoute}
 		r.Class, r.Reason = classify(at.sight)
 		r.OK = r.Class == health.None
 		return r
 	}
+}
+
+// unreachable reports whether err is what a kernel says that has no way to an
+// address: no route, no source address of its family (IPv6 switched off by
+// sysctl), or no such family at all. Of a TCP connection the second may also
+// mean that all ports are taken; see routed.
+func unreachable(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
 // roots reads the authorities in the PEM file at path; nil stands for the
