@@ -11,9 +11,27 @@ import (
 // inside a label and its like, \DDD for what does not print. Two names are
 // the same when their texts are.
 
-// parseName returns text as a canonical name. A name without a final dot is
-// relative to origin; "@" is the origin itself (RFC 1035 §5.1).
+// parseName returns text as a canonical name, as qualify does, and refuses an
+// asterisk that looks like a wildcard and is none (RFC 4592 §2.1.1). Those of
+// the origin are the zone's own and may stand.
 func parseName(text, origin string) (string, error) {
+	name, err := qualify(text, origin)
+	if err != nil {
+		return "", err
+	}
+	own := name
+	if origin != "." && within(name, origin) {
+		own = strings.TrimSuffix(name, origin)
+	}
+	if at := strings.LastIndexByte(own, '*'); at > 0 || at == 0 && len(own) > 1 && own[1] != '.' {
+		return "", errors.New("* is a wildcard only as the whole first label")
+	}
+	return name, nil
+}
+
+// qualify returns text as a canonical name. A name without a final dot is
+// relative to origin; "@" is the origin itself (RFC 1035 §5.1).
+func qualify(text, origin string) (string, error) {
 	switch {
 	case text == "":
 		return "", errors.New("the name is empty")
@@ -44,23 +62,20 @@ func parseName(text, origin string) (string, error) {
 // it ended in a dot of its own.
 func canonical(text string) (out string, absolute bool, err error) {
 	var b strings.Builder
-	label, first := 0, true
+	label := 0
 	for i := 0; i < len(text); {
 		if text[i] == '.' {
 			if label == 0 {
 				return "", false, errors.New("a label is empty")
 			}
 			b.WriteByte('.')
-			label, first = 0, false
+			label = 0
 			i++
 			continue
 		}
 		c, n, err := octet(text[i:])
 		if err != nil {
 			return "", false, err
-		}
-		if c == '*' && (!first || label > 0 || i+n < len(text) && text[i+n] != '.') {
-			return "", false, errors.New("* is a wildcard only as the whole first label")
 		}
 		if label++; label > 63 {
 			return "", false, errors.New("a label is longer than 63 octets")
@@ -199,6 +214,21 @@ func (r *reader) name(p path, s scalar) string {
 		return ""
 	}
 	name, err := parseName(s.text, ".")
+	return r.sound(p, s, name, err)
+}
+
+// zoneName reads the name of a zone. An asterisk anywhere in it is an ordinary
+// label (RFC 4592 §2.1.1).
+func (r *reader) zoneName(p path, s scalar) string {
+	if !s.set() {
+		return ""
+	}
+	name, err := qualify(s.text, ".")
+	return r.sound(p, s, name, err)
+}
+
+// sound returns name, or notes that s is none.
+func (r *reader) sound(p path, s scalar, name string, err error) string {
 	if err != nil {
 		r.problem(p, s, fmt.Sprintf("%q is not a DNS name: %v", clip(s.text), err), "")
 		return ""

@@ -43,14 +43,14 @@ func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir 
 
 func (r *reader) zone(p path, raw *rawZone, node, dir string) Zone {
 	z := Zone{
-		Name: r.name(p.sub("name"), raw.Name),
+		Name: r.zoneName(p.sub("name"), raw.Name),
 		File: r.filePath(p.sub("file"), raw.File, dir),
 		Max:  r.count(p.sub("max_records"), raw.Max, defaultMaxRecords, 1, MaxRecords),
 	}
 	if raw.Name.missing() {
 		r.problem(p, at(raw.Line), "the zone has no name", "write name: example.com")
 	}
-	if strings.HasPrefix(z.Name, "*.") {
+	if strings.HasPrefix(z.Name, "*.") && !raw.File.set() { // a file whose SOA stands there means it (RFC 4592 §4.1)
 		r.problem(p.sub("name"), raw.Name, "a zone cannot be a wildcard", `name the zone without *, and a service "*"`)
 	}
 	if raw.File.set() && raw.File.text == "" {
