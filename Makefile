@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: build demo test lint unit peers fuzz bench clean
+.PHONY: build demo test lint unit peers fuzz bench bench-short clean
 
 build: ## one static binary: ./shunt
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o shunt ./cmd/shunt
@@ -31,8 +31,13 @@ peers: build ## the binary among real DNS and web servers
 fuzz: ## each fuzz target for FUZZTIME
 	test/fuzz $(FUZZTIME)
 
-bench: ## figures for docs/performance.md
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## the tables of docs/performance.md, beside other servers: about 12 minutes on two quiet CPUs
+	bench/install-packages
+	go run ./bench -big -go -out docs/performance.md
+
+bench-short: ## does the same still work? It prints figures and keeps none
+	bench/install-packages
+	go run ./bench -short
 
 clean:
 	rm -f shunt

@@ -35,6 +35,7 @@ var table = map[string]string{
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
+	"bench":                  "miekg/dns x/sys",
 	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo cobra x/term",
 }
 

@@ -1,0 +1,296 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A site is where one server runs and what it serves.
+type site struct {
+	dir  string // its configuration, state, sockets and pid files
+	zone string // path of its master file
+	port int    // on 127.0.0.1, UDP and TCP
+	web  int    // port on which the paths answer probes
+}
+
+// A peer is a server that takes part, and how to run it with one worker.
+type peer struct {
+	name    string // column of the report
+	command string // looked up in PATH and the sbin folders
+	version []string
+	can     ability
+	extra   func(s site) string            // lines of the zone file by which it steers
+	files   func(s site) map[string]string // its configuration, by path below dir
+	argv    func(bin string, s site) []string
+	reload  func(p *process, s site) error // take the changed zone file; nil: not measured
+	note    string                         // for readers of the report
+}
+
+// hangup asks the server's first process to reload, as its manual says.
+func hangup(p *process, _ site) error { return p.cmd.Process.Signal(unix.SIGHUP) }
+
+// peers returns all servers of the report in its order. shunt and the bare
+// responder are built for the run; their commands are paths.
+func peers(shunt, bare string) []peer {
+	return []peer{
+		shuntPeer(shunt), gdnsdPeer(), knotPeer(), nsdPeer(), bindPeer(),
+		pdnsPeer("pdns", static, ""), pdnsPeer("pdns LUA", steered, "yes"), pdnsPeer("pdns LUA shared", steered, "shared"),
+		{
+			name: "bare C", command: bare, can: fixed,
+			argv: func(bin string, s site) []string { return []string{bin, fmt.Sprint(s.port)} },
+			note: "recvmmsg, a fixed answer, sendmmsg: the cost of the sockets",
+		},
+	}
+}
+
+func shuntPeer(path string) peer {
+	return peer{
+		name: "shunt", command: path, version: []string{"version"}, can: static | steered,
+		files: func(s site) map[string]string {
+			var pools, weighted strings.Builder
+			for i, addr := range paths {
+				fmt.Fprintf(&pools, "  - {name: p%d, addresses: [%s], monitors: [web]}\n", i, addr)
+				fmt.Fprintf(&weighted, "{pool: p%d, weight: %d}, ", i, weights[i])
+			}
+			return map[string]string{"shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
+listen: {dns: ["127.0.0.1:%[2]d"], control: %[1]s/c.sock}
+monitors:
+  - {name: web, http: {host: bench.test, port: %[3]d, path: /}, interval: 1s, timeout: 1s}
+pools:
+%[4]szones:
+  - name: bench.test
+    file: %[5]s
+    services:
+      - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s}
+      - {name: we, pools: [%[6]s], policy: weighted, ttl: 30s}
+`, s.dir, s.port, s.web, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "))}
+		},
+		argv: func(bin string, s site) []string {
+			return []string{bin, "serve", "-c", filepath.Join(s.dir, "shunt.yaml")}
+		},
+		reload: hangup,
+		note:   "sees one CPU by its affinity, so GOMAXPROCS is its own choice and it has one UDP worker",
+	}
+}
+
+func gdnsdPeer() peer {
+	return peer{
+		name: "gdnsd", command: "gdnsd", version: []string{"-V"}, can: static | steered,
+		extra: func(site) string { return "fo 30 DYNA metafo!fo\nwe 30 DYNA weighted!we\n" },
+		files: func(s site) map[string]string {
+			var centres, items strings.Builder
+			for i, addr := range paths {
+				fmt.Fprintf(&centres, " p%d => { plugin => multifo, p%d => %s }", i, i, addr)
+				fmt.Fprintf(&items, " p%d => [%s, %d]", i, addr, weights[i])
+			}
+			return map[string]string{"config": fmt.Sprintf(`options => {
+  listen => 127.0.0.1
+  dns_port => %d
+  udp_threads => 1
+  tcp_threads => 1
+  tcp_clients_per_thread => 256
+  run_dir => "%s/run"
+  state_dir => "%s/state"
+}
+service_types => {
+  web => { plugin => http_status, port => %d, vhost => bench.test, url_path => "/", ok_codes => [200], interval => 2, timeout => 1 }
+}
+plugins => {
+  metafo => { resources => { fo => { datacenters => [p0, p1, p2], dcmap => {%s } } } }
+  weighted => { we => { service_types => web, multi => false%s } }
+}
+`, s.port, s.dir, s.dir, s.web, strings.ReplaceAll(centres.String(), "plugin => multifo,", "plugin => multifo, service_types => web,"), items.String())}
+		},
+		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir, "start"} },
+		reload: func(p *process, _ site) error { return p.cmd.Process.Signal(unix.SIGUSR1) },
+		note:   "failover by metafo over one address each, so that it gives one address like the others",
+	}
+}
+
+func knotPeer() peer {
+	return peer{
+		name: "knot", command: "knotd", version: []string{"-V"}, can: static,
+		files: func(s site) map[string]string {
+			return map[string]string{"knot.conf": fmt.Sprintf(`server:
+  rundir: %[1]s
+  pidfile: %[1]s/knot.pid
+  listen: 127.0.0.1@%[2]d
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+log:
+  - target: stderr
+    any: warning
+database:
+  storage: %[1]s/state
+control:
+  listen: %[1]s/c.sock
+template:
+  - id: default
+    journal-content: none
+    zonefile-load: whole
+    zonefile-sync: -1
+zone:
+  - domain: bench.test
+    file: %[3]s
+`, s.dir, s.port, s.zone)}
+		},
+		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir + "/knot.conf"} },
+		reload: hangup,
+	}
+}
+
+func nsdPeer() peer {
+	return peer{
+		name: "nsd", command: "nsd", version: []string{"-v"}, can: static,
+		files: func(s site) map[string]string {
+			return map[string]string{"nsd.conf": fmt.Sprintf(`server:
+  ip-address: 127.0.0.1@%[2]d
+  server-count: 1
+  username: ""
+  zonesdir: "%[1]s"
+  database: ""
+  pidfile: "%[1]s/nsd.pid"
+  xfrdfile: "%[1]s/xfrd.state"
+  zonelistfile: "%[1]s/zone.list"
+  xfrdir: "%[1]s"
+  minimal-responses: yes
+  tcp-count: 256
+  tcp-query-count: 0
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: bench.test
+  zonefile: "%[3]s"
+`, s.dir, s.port, s.zone)}
+		},
+		argv:   func(bin string, s site) []string { return []string{bin, "-d", "-c", s.dir + "/nsd.conf"} },
+		reload: hangup,
+	}
+}
+
+func bindPeer() peer {
+	return peer{
+		name: "bind", command: "named", version: []string{"-v"}, can: static,
+		files: func(s site) map[string]string {
+			return map[string]string{"named.conf": fmt.Sprintf(`options {
+  directory "%[1]s";
+  listen-on port %[2]d { 127.0.0.1; };
+  listen-on-v6 { none; };
+  pid-file "%[1]s/named.pid";
+  session-keyfile "%[1]s/session.key";
+  recursion no;
+  notify no;
+  dnssec-validation no;
+  minimal-responses yes;
+  tcp-clients 256;
+};
+controls { };
+zone "bench.test" { type primary; file "%[3]s"; masterfile-format text; };
+`, s.dir, s.port, s.zone)}
+		},
+		argv: func(bin string, s site) []string {
+			return []string{bin, "-f", "-n", "1", "-c", s.dir + "/named.conf"}
+		},
+		reload: hangup,
+	}
+}
+
+// pdnsPeer returns PowerDNS with its zone in a file and its packet cache. lua
+// is the setting of enable-lua-records.
+func pdnsPeer(name string, can ability, lua string) peer {
+	p := peer{
+		name: name, command: "pdns_server", version: []string{"--version"}, can: can,
+		files: func(s site) map[string]string {
+			conf := fmt.Sprintf(`launch=bind
+bind-config=%[1]s/named.conf
+local-address=127.0.0.1
+local-port=%[2]d
+receiver-threads=1
+distributor-threads=1
+socket-dir=%[1]s
+cache-ttl=3600
+query-cache-ttl=3600
+negquery-cache-ttl=3600
+zone-cache-refresh-interval=0
+max-tcp-connections=256
+max-tcp-transactions-per-conn=0
+security-poll-suffix=
+disable-syslog=yes
+loglevel=3
+daemon=no
+guardian=no
+write-pid=no
+`, s.dir, s.port)
+			if lua != "" {
+				conf += "enable-lua-records=" + lua + "\nlua-health-checks-interval=1\n"
+			}
+			return map[string]string{
+				"pdns.conf":  conf,
+				"named.conf": fmt.Sprintf("zone \"bench.test\" { type master; file \"%s\"; };\n", s.zone),
+			}
+		},
+		argv: func(bin string, s site) []string {
+			return []string{bin, "--config-dir=" + s.dir}
+		},
+	}
+	if lua == "" {
+		p.reload = func(_ *process, s site) error {
+			for _, words := range [][]string{{"bind-reload-now", "bench.test"}, {"purge", "bench.test$"}} {
+				args := append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, words...)
+				if out, err := exec.Command("pdns_control", args...).CombinedOutput(); err != nil {
+					return fmt.Errorf("pdns_control %v: %w: %s", words, err, out)
+				}
+			}
+			return nil
+		}
+		return p
+	}
+	p.extra = func(s site) string {
+		return fmt.Sprintf("fo 30 LUA A \"ifurlup('http://bench.test:%d/', {{'%s'},{'%s'},{'%s'}})\"\n", s.web, paths[0], paths[1], paths[2]) +
+			fmt.Sprintf("we 30 LUA A \"pickwrandom({{%d,'%s'},{%d,'%s'},{%d,'%s'}})\"\n", weights[0], paths[0], weights[1], paths[1], weights[2], paths[2])
+	}
+	p.note = "weighted by pickwrandom, which looks at no health: less work than the others do"
+	return p
+}
+
+// find returns the path of a command, also where only root's PATH leads.
+func find(command string) (string, error) {
+	if path, err := exec.LookPath(command); err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+		path := filepath.Join(dir, command)
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed", command)
+}
+
+// versionOf returns the first line with a digit that the command says of itself.
+func versionOf(bin string, args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	out, _ := exec.Command(bin, args...).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.ContainsAny(line, "0123456789") {
+			if i := strings.Index(line, "PowerDNS"); i > 0 { // it begins with the date
+				line = line[i:]
+			}
+			line, _, _ = strings.Cut(strings.TrimSpace(line), " (")
+			return strings.TrimSuffix(line, ".")
+		}
+	}
+	return "?"
+}
