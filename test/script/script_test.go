@@ -9,6 +9,7 @@
 package script
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -48,6 +49,7 @@ func run(m *testing.M) int {
 	}
 	binDir = dir
 	os.Setenv("GORACE", gorace)
+	flag.Set("test.parallel", "6") // scripts wait more than they work
 	return m.Run()
 }
 
