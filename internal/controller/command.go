@@ -22,7 +22,7 @@ func (r Refused) Error() string { return r.Why + " (use --force to do it all the
 // error is Refused when a service would be left with fewer usable pools than
 // safety.at_least and force is false.
 func (c *Controller) Override(ctx context.Context, o health.Override, force bool) error {
-	return c.do(ctx, func() error {
+	return c.command(ctx, func() error {
 		if c.pools[o.Pool] == nil {
 			return fmt.Errorf("there is no pool %q (the pools are: %s)", o.Pool, strings.Join(c.poolNames(), ", "))
 		}
@@ -31,48 +31,36 @@ func (c *Controller) Override(ctx context.Context, o health.Override, force bool
 		} else if why != "" {
 			c.deps.Log.Warn("override breaks a safety rule", "pool", o.Pool, "breaks", why)
 		}
+		o.Set, o.Expires = anchor(o.Set, o.Expires, time.Now())
 		c.overrides[o.Pool] = o
 		c.deps.Log.Warn("override set", "pool", o.Pool, "force", o.Force, "reason", o.Reason, "author", o.Author, "until", o.Expires)
-		c.decide(false)
-		c.save()
-		return c.kept()
-	})
-}
-
-// kept is the error of a command that is in force but would not survive a
-// restart.
-func (c *Controller) kept() error {
-	if c.storeErr == nil {
 		return nil
-	}
-	return fmt.Errorf("done, but it could not be saved and a restart would forget it: %w", c.storeErr)
+	})
 }
 
 // ClearOverride ends the override of pool.
 func (c *Controller) ClearOverride(ctx context.Context, pool, author string) error {
-	return c.do(ctx, func() error {
+	return c.command(ctx, func() error {
 		o, ok := c.overrides[pool]
 		if !ok {
 			return fmt.Errorf("pool %q has no override", pool)
 		}
 		delete(c.overrides, pool)
 		c.deps.Log.Warn("override cleared", "pool", pool, "force", o.Force, "author", author)
-		c.decide(false)
-		c.save()
-		return c.kept()
+		return nil
 	})
 }
 
 // breaks says which service o would leave with fewer pools that are up and
-// not drained than safety.at_least; "" for none. A service that has fewer
-// pools in all must keep as many as it has but one.
+// not drained than safety.at_least; "" for none. The only pool of a service
+// cannot be taken either: that is what force is for.
 func (c *Controller) breaks(o health.Override) string {
 	least := c.loaded.Config.Safety.AtLeast
 	if o.Force == health.ForceUp || least == 0 {
 		return ""
 	}
 	now := time.Now()
-	t := c.table(now)
+	t := c.table(c.deps.Monitor.Table(), now)
 	for _, g := range c.groups {
 		if !slices.ContainsFunc(g.service.Pools, func(ch config.Choice) bool { return ch.Pool == o.Pool }) {
 			continue
@@ -95,60 +83,85 @@ func (c *Controller) breaks(o health.Override) string {
 // Freeze switches automation off: the pools that answer now go on answering,
 // until f.Expires or Unfreeze. Overrides still count.
 func (c *Controller) Freeze(ctx context.Context, f health.Freeze) error {
-	return c.do(ctx, func() error {
+	return c.command(ctx, func() error {
 		pools := freezePools(c.deps.Monitor.Table())
 		if c.freeze != nil {
 			pools = c.freeze.Pools // a freeze that is prolonged keeps what it froze
 		}
+		f.Set, f.Expires = anchor(f.Set, f.Expires, time.Now())
 		c.freeze = &frozen{Freeze: f, Pools: pools}
 		c.deps.Log.Warn("frozen: automation is off", "reason", f.Reason, "author", f.Author, "until", f.Expires)
-		c.decide(false)
-		c.save()
-		return c.kept()
+		return nil
 	})
 }
 
 // Unfreeze switches automation on again.
 func (c *Controller) Unfreeze(ctx context.Context, author string) error {
-	return c.do(ctx, func() error {
+	return c.command(ctx, func() error {
 		if c.freeze == nil {
 			return errors.New("nothing is frozen")
 		}
 		c.freeze = nil
 		c.deps.Log.Warn("unfrozen: automation is on again", "author", author)
-		c.decide(false)
-		c.save()
-		return c.kept()
+		return nil
 	})
 }
 
 // Reload reads the configuration again and puts it in force, atomically. When
 // it cannot be used, or would remove too much and force is false, what ran
-// before goes on running, and status says why. Reading and compiling happen on
-// the caller's goroutine: steering does not wait for them.
+// before goes on running, and status says why. Reading and compiling happen
+// aside: steering does not wait for them. Reloads take turns, so that none
+// puts back what a later one has read.
 func (c *Controller) Reload(ctx context.Context, force bool) error {
-	l, err := c.read()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	l, err := c.read(ctx)
 	if err == nil {
 		err = c.do(ctx, func() error { return c.replace(l, force) })
-		if err == nil {
-			return nil
-		}
+	}
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
 	return errors.Join(err, c.do(ctx, func() error {
-		c.reload = Reload{At: time.Now(), Problem: err.Error()}
+		c.reload = Reload{At: time.Now(), Problem: err.Error(), Restart: c.reload.Restart}
 		c.deps.Log.Error("reload refused: the configuration of before stays in force", "error", err)
 		c.decide(false)
 		return nil
 	}))
 }
 
-// read loads the configuration and compiles its zones.
-func (c *Controller) read() (*Loaded, error) {
-	cfg, err := c.deps.Load()
-	if err != nil {
-		return nil, err
+// read loads the configuration and compiles its zones. It returns as soon as
+// ctx ends, however long reading takes. No input, however strange, ends the
+// process.
+func (c *Controller) read(ctx context.Context) (*Loaded, error) {
+	type outcome struct {
+		l   *Loaded
+		err error
 	}
-	return Load(cfg, nil)
+	got := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				o.err = fmt.Errorf("internal error while reading the configuration: %v", p)
+			}
+			got <- o
+		}()
+		var cfg *config.Config
+		if cfg, o.err = c.deps.Load(); o.err == nil {
+			o.l, o.err = Load(cfg, nil)
+		}
+	}()
+	select {
+	case o := <-got:
+		return o.l, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // replace puts l in force, on Run's goroutine.
@@ -165,7 +178,7 @@ func (c *Controller) replace(l *Loaded, force bool) error {
 		c.tell(c.loaded)
 		return err
 	}
-	restart := needsRestart(c.loaded.Config, l.Config)
+	restart := needsRestart(c.started, l.Config)
 	c.adopt(l)
 	c.reload = Reload{At: time.Now(), OK: true, Restart: restart}
 	c.decide(true)
@@ -180,7 +193,8 @@ func (c *Controller) tell(l *Loaded) {
 	}
 }
 
-// needsRestart lists the keys that differ and take effect at a start only.
+// needsRestart lists the keys that take effect at a start only and differ from
+// those that the process started with.
 func needsRestart(old, new *config.Config) []string {
 	keys := []string{}
 	note := func(differs bool, key string) {

@@ -48,6 +48,7 @@ type Controller struct {
 	jobs chan func()          // run by Run, one after the other
 	view atomic.Pointer[view] // what readers see
 	done chan struct{}        // closed when Run has returned
+	turn chan struct{}        // holds a token while a reload is under way
 
 	// Below here only Run's goroutine reads and writes.
 	loaded    *Loaded
@@ -56,18 +57,21 @@ type Controller struct {
 	gen       uint64
 	overrides map[string]health.Override
 	freeze    *frozen
-	good      map[string][]string // last good order, by groupKey
+	good      map[string][]string // last good order, by goodKey
 	reload    Reload
-	store     store
-	dirty     bool // the state differs from the file
+	keep      keeper
+	dirty     bool      // the state differs from the one last given to keep
+	saved     time.Time // when the state file was last written
 	storeErr  error
 	held      map[string]time.Time // since when each alarm holds, by its code and subject
+	started   *config.Config       // at the start: what a reload cannot change is still as there
 }
 
 // A group is what the services that share one decision have in common.
 type group struct {
 	service  config.Service // a representative
 	key      string         // stable across reloads
+	goodKey  string
 	decision steer.Decision
 	variants []zone.Variant
 	steered  *zone.Steered
@@ -76,6 +80,7 @@ type group struct {
 // A view is one consistent moment, for readers.
 type view struct {
 	loaded   *Loaded
+	live     *health.Table // as the monitor has it
 	table    *health.Table // with overrides, and frozen where frozen
 	groups   []group
 	snapshot *zone.Snapshot
@@ -90,10 +95,13 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		jobs:      make(chan func()),
 		done:      make(chan struct{}),
 		overrides: map[string]health.Override{},
+		turn:      make(chan struct{}, 1),
 		good:      state.Good,
-		gen:       state.Generation,
-		store:     state.store,
+		gen:       nextThousand(state.Generation),
+		keep:      keeper{write: state.store.write, wrote: make(chan error, 1)},
+		saved:     time.Now(),
 		held:      map[string]time.Time{},
+		started:   l.Config,
 		reload:    Reload{At: time.Now(), OK: true},
 	}
 	if c.good == nil {
@@ -103,19 +111,39 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		c.storeErr = errors.New(state.Problem)
 		d.Log.Error("started without memory", "error", state.Problem)
 	}
-	now := time.Now()
+	c.recall(state, time.Now())
+	c.adopt(l)
+	return c
+}
+
+// nextThousand returns where the generations of a process begin whose
+// predecessor saved gen. A crash forgets the last two seconds; the jump is
+// over all that could have been published in them.
+func nextThousand(gen uint64) uint64 { return (gen + 999) / 1000 * 1000 }
+
+// recall takes up the overrides and the freeze of the process before, as far
+// as they are sound and last.
+func (c *Controller) recall(state *State, now time.Time) {
 	for _, o := range state.Overrides {
-		if err := o.Check(); err != nil {
-			d.Log.Error("saved override dropped", "error", err)
+		err := o.Check()
+		o.Set, o.Expires = anchor(o.Set, o.Expires, now)
+		if err != nil {
+			c.deps.Log.Error("saved override dropped", "error", err)
 		} else if o.Active(now) {
 			c.overrides[o.Pool] = o
 		}
 	}
-	if f := state.Freeze; f != nil && f.Active(now) {
-		c.freeze = f
+	if state.Freeze == nil {
+		return
 	}
-	c.adopt(l)
-	return c
+	f := *state.Freeze
+	err := f.Check()
+	f.Set, f.Expires = anchor(f.Set, f.Expires, now)
+	if err != nil {
+		c.deps.Log.Error("saved freeze dropped", "error", err)
+	} else if f.Active(now) {
+		c.freeze = &f
+	}
 }
 
 // adopt makes l the configuration in force; decisions follow in decide.
@@ -133,9 +161,15 @@ func (c *Controller) adopt(l *Loaded) {
 	c.groups = make([]group, len(services))
 	for i, s := range services {
 		key := groupKey(s)
-		c.groups[i] = group{service: s, key: key, decision: old[key].decision, variants: old[key].variants, steered: old[key].steered}
+		c.groups[i] = group{service: s, key: key, goodKey: goodKey(s), decision: old[key].decision, variants: old[key].variants, steered: old[key].steered}
 	}
-	maps.DeleteFunc(c.overrides, func(pool string, _ health.Override) bool { return c.pools[pool] == nil })
+	for pool, o := range c.overrides {
+		if c.pools[pool] == nil {
+			c.deps.Log.Warn("override dropped: its pool is no longer configured", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
+			delete(c.overrides, pool)
+			c.dirty = true
+		}
+	}
 }
 
 // Run decides whenever a verdict, an override or the configuration changes,
@@ -153,8 +187,10 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			c.save()
+			c.lastSave()
 			return nil
+		case err := <-c.keep.wrote:
+			c.written(err)
 		case <-c.deps.Monitor.Changed():
 			c.dirty = true
 			c.decide(false)
@@ -166,17 +202,13 @@ func (c *Controller) Run(ctx context.Context) error {
 		case <-tick.C:
 			c.refresh()
 		case <-save.C:
-			if c.dirty {
+			if c.dirty || time.Since(c.saved) >= resaveEvery {
 				c.save()
 			}
 		}
 		expiry.Reset(c.untilExpiry())
 	}
 }
-
-// saveEvery is how often changed verdicts reach the state file. Overrides do
-// at once.
-const saveEvery = 2 * time.Second
 
 // do runs job on Run's goroutine and waits for it.
 func (c *Controller) do(ctx context.Context, job func() error) error {
@@ -191,8 +223,7 @@ func (c *Controller) do(ctx context.Context, job func() error) error {
 	}
 }
 
-// untilExpiry returns how long until an override, the freeze or one of their
-// warnings is due.
+// untilExpiry returns how long until an override or the freeze ends.
 func (c *Controller) untilExpiry() time.Duration {
 	next, now := time.Minute, time.Now()
 	for _, o := range c.overrides {
@@ -225,14 +256,20 @@ func (c *Controller) expire() {
 // or the configuration changed.
 func (c *Controller) decide(reloaded bool) {
 	now := time.Now()
-	table := c.table(now)
+	live := c.deps.Monitor.Table()
+	if c.freeze != nil {
+		if f := c.freeze.follow(live); f != c.freeze {
+			c.freeze, c.dirty = f, true
+		}
+	}
+	table := c.table(live, now)
 	changed := reloaded
 	for i := range c.groups {
 		if c.redecide(&c.groups[i], table, now) {
 			changed = true
 		}
 	}
-	next := view{loaded: c.loaded, table: table, groups: append([]group(nil), c.groups...)}
+	next := view{loaded: c.loaded, live: live, table: table, groups: append([]group(nil), c.groups...)}
 	if prev := c.view.Load(); prev != nil && !changed {
 		next.snapshot = prev.snapshot
 	} else {
@@ -247,7 +284,8 @@ func (c *Controller) decide(reloaded bool) {
 func (c *Controller) refresh() {
 	now := time.Now()
 	next := *c.view.Load()
-	next.table = c.table(now)
+	next.live = c.deps.Monitor.Table()
+	next.table = c.table(next.live, now)
 	next.status = c.status(&next, now)
 	c.view.Store(&next)
 }
@@ -255,12 +293,12 @@ func (c *Controller) refresh() {
 // redecide takes the decision of g and reports whether its answers changed.
 func (c *Controller) redecide(g *group, t *health.Table, now time.Time) bool {
 	bare := func(pool string) string { return zone.Bare(c.pools[pool], g.service.Flatten, t.Pools[pool]) }
-	d := steer.Decide(g.service, t, c.good[g.key], now, bare)
+	d := steer.Decide(g.service, t, c.good[g.goodKey], now, bare)
 	vs := zone.Variants(d, g.service, c.pools, t)
 	prev := g.decision
 	g.decision = d
-	if !slices.Equal(c.good[g.key], d.Good) {
-		c.good[g.key], c.dirty = d.Good, true
+	if !slices.Equal(c.good[g.goodKey], d.Good) {
+		c.good[g.goodKey], c.dirty = d.Good, true
 	}
 	if prev.Why != d.Why {
 		c.logMove(g, prev, d)
@@ -305,10 +343,9 @@ func (c *Controller) logMove(g *group, prev, d steer.Decision) {
 		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }
 
-// table returns the verdicts that count: the monitor's, or the frozen ones,
+// table returns the verdicts that count: those in live, or the frozen ones,
 // with the overrides laid over them.
-func (c *Controller) table(now time.Time) *health.Table {
-	live := c.deps.Monitor.Table()
+func (c *Controller) table(live *health.Table, now time.Time) *health.Table {
 	if len(c.overrides) == 0 && c.freeze == nil {
 		return live
 	}

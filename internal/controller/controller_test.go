@@ -132,10 +132,12 @@ func (b *bench) answers(string) {
 	}
 }
 
-func (b *bench) write(text string) {
-	b.Helper()
-	if err := os.WriteFile(filepath.Join(b.dir, "shunt.yaml"), []byte(text), 0o600); err != nil {
-		b.Fatal(err)
+func (b *bench) write(text string) { b.Helper(); writeFile(b.T, b.dir, "shunt.yaml", text) }
+
+func writeFile(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -420,7 +422,7 @@ func TestDamagedState(t *testing.T) {
 func TestStateNotSaved(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir, "a+ b+ c+")
-	b.do(context.Background(), func() error { b.store.path = filepath.Join(dir, "gone", "state.json"); return nil })
+	b.do(context.Background(), func() error { b.keep.write = store{filepath.Join(dir, "gone", "state.json")}.write; return nil })
 	err := b.Override(context.Background(), override("a", health.ForceDown, time.Hour), false)
 	if err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("an override that does not survive a restart: %v", err)

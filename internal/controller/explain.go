@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/resolver/steer"
@@ -17,7 +18,7 @@ type Explanation struct {
 	Zone    string       `json:"zone"`              // "" when the name is in none of ours
 	Service string       `json:"service,omitempty"` // the steered name that answers; "" for a static one
 	Policy  string       `json:"policy,omitempty"`
-	Steps   []steer.Step `json:"steps"`
+	Steps   []steer.Step `json:"steps"` // none for a static name
 	Why     string       `json:"why"`
 	TTL     int          `json:"ttl,omitempty"` // seconds, of a steered answer
 	Rcode   string       `json:"rcode"`
@@ -42,7 +43,7 @@ func (c *Controller) Explain(name, qtype string, client netip.Addr) (*Explanatio
 	switch {
 	case reply.Group >= 0:
 		g := v.groups[reply.Group]
-		e.Service, e.Policy = e.Name, string(g.service.Policy)
+		e.Service, e.Policy = v.loaded.steering(e.Name, int(reply.Group)), string(g.service.Policy)
 		e.Steps, e.Why, e.TTL = g.decision.Steps, g.decision.Why, int(g.decision.TTL/time.Second)
 	case reply.Zone == "":
 		e.Why = "the name lies in none of our zones"
@@ -50,4 +51,20 @@ func (c *Controller) Explain(name, qtype string, client netip.Addr) (*Explanatio
 		e.Why = "no service steers this name: the zone file answers"
 	}
 	return e, nil
+}
+
+// steering returns the service of group that answers for name: the one that
+// static aliases lead to, or the wildcard above it.
+func (l *Loaded) steering(name string, group int) string {
+	at := l.Set.Static(name).Name
+	for service, above := at, at; above != ""; service = "*." + above {
+		if l.Set.Group(service) == group {
+			return service
+		}
+		_, above, _ = strings.Cut(above, ".")
+	}
+	if root := "*."; l.Set.Group(root) == group {
+		return root
+	}
+	return at
 }

@@ -100,8 +100,23 @@ func circular(l *Loaded) config.Problems {
 	return ps
 }
 
-// groupKey names what services with one decision have in common, so that the
-// last good order finds its way over a reload or a restart.
+// goodKey names what the last good order of s hangs on, so that it finds its
+// way over a reload or a restart: its pools in order, and whether their host
+// names must have resolved. A reload of weights or TTLs in the middle of an
+// outage changes nothing.
+func goodKey(s config.Service) string {
+	var b strings.Builder
+	if s.Flatten {
+		b.WriteString("flat")
+	}
+	for _, c := range s.Pools {
+		b.WriteString(" " + c.Pool)
+	}
+	return b.String()
+}
+
+// groupKey names what services with one decision have in common, so that it
+// finds its way over a reload.
 func groupKey(s config.Service) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d %d %t", s.Policy, s.TTL/1e9, s.TTLMin/1e9, s.Flatten)

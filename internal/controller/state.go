@@ -25,44 +25,6 @@ type State struct {
 	store   store
 }
 
-// A frozen is automation switched off: which states hold until when.
-type frozen struct {
-	health.Freeze
-	Pools map[string]frozenPool `json:"pools"`
-}
-
-// A frozenPool is the state of one pool at the moment of the freeze.
-type frozenPool struct {
-	State  health.State `json:"state"`
-	Class  health.Class `json:"class,omitempty"`
-	Reason string       `json:"reason,omitempty"`
-	Since  time.Time    `json:"since"`
-}
-
-// freezePools returns the states in t.
-func freezePools(t *health.Table) map[string]frozenPool {
-	out := make(map[string]frozenPool, len(t.Pools))
-	for name, p := range t.Pools {
-		out[name] = frozenPool{p.State, p.Class, p.Reason, p.Since}
-	}
-	return out
-}
-
-// apply lays the frozen states over pools. Addresses keep following their
-// host names: a freeze fixes which pool answers, not where it lives. A pool
-// that came after the freeze keeps its own state.
-func (f *frozen) apply(pools map[string]*health.Pool) {
-	for name, then := range f.Pools {
-		now := pools[name]
-		if now == nil {
-			continue
-		}
-		p := *now
-		p.State, p.Class, p.Reason, p.Since, p.ChangeIn = then.State, then.Class, then.Reason, then.Since, 0
-		pools[name] = &p
-	}
-}
-
 // A store is the state file.
 type store struct{ path string }
 
@@ -138,24 +100,23 @@ func (st store) write(s *State) error {
 	return dir.Sync()
 }
 
-// save writes the state file. Failing, it says so in log and status, and
-// serving goes on.
-func (c *Controller) save() {
+// state returns what is to outlive the process. Nothing writes to it later.
+func (c *Controller) state(now time.Time) *State {
 	good := make(map[string][]string, len(c.groups))
 	for _, g := range c.groups {
-		if order := c.good[g.key]; order != nil {
-			good[g.key] = order
+		if order := c.good[g.goodKey]; order != nil {
+			good[g.goodKey] = order
 		}
 	}
-	s := &State{Generation: c.gen, Saved: time.Now(), Overrides: c.sortedOverrides(), Freeze: c.freeze,
-		Good: good, Verdicts: c.deps.Monitor.Save()}
-	err := c.store.write(s)
-	if err != nil && c.storeErr == nil {
-		c.deps.Log.Error("state not saved", "path", c.store.path, "error", err)
+	s := &State{Generation: c.gen, Saved: now, Overrides: c.sortedOverrides(), Good: good, Verdicts: c.deps.Monitor.Save()}
+	for i := range s.Overrides {
+		o := &s.Overrides[i]
+		o.Set, o.Expires = onWall(o.Set, now), onWall(o.Expires, now)
 	}
-	if err == nil && c.storeErr != nil {
-		c.deps.Log.Info("state is saved again", "path", c.store.path)
+	if c.freeze != nil {
+		f := *c.freeze
+		f.Set, f.Expires = onWall(f.Set, now), onWall(f.Expires, now)
+		s.Freeze = &f
 	}
-	c.storeErr = err
-	c.dirty = err != nil
+	return s
 }

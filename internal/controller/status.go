@@ -3,7 +3,6 @@ package controller
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -47,12 +46,13 @@ type Reload struct {
 type PoolStatus struct {
 	Name      string           `json:"name"`
 	Operator  string           `json:"operator"`
-	State     string           `json:"state"` // up, down, unknown: from probes, or as frozen
+	State     string           `json:"state"` // up, down, unknown: from probes
 	Since     time.Time        `json:"since"`
 	Class     health.Class     `json:"class,omitempty"`
 	Reason    string           `json:"reason"`
-	Held      string           `json:"held,omitempty"` // why votes against it are void
-	Override  *health.Override `json:"override"`       // null without one
+	Held      string           `json:"held,omitempty"`   // why votes against it are void
+	Override  *health.Override `json:"override"`         // null without one
+	Frozen    string           `json:"frozen,omitempty"` // the state that counts while a freeze holds another than State
 	Endpoints []EndpointStatus `json:"endpoints"`
 }
 
@@ -127,22 +127,32 @@ func (c *Controller) status(v *view, now time.Time) *Status {
 		Reload:     c.reload,
 	}
 	if f := c.freeze; f != nil {
-		s.Frozen = &Frozen{f.Expires, f.Reason, f.Author}
+		s.Frozen = &Frozen{onWall(f.Expires, now), f.Reason, f.Author}
 	}
 	for i := range cfg.Pools {
-		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.table.Pools[cfg.Pools[i].Name]))
+		name := cfg.Pools[i].Name
+		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.live.Pools[name], v.table.Pools[name], now))
 	}
 	s.Alarms = c.alarms(s, v, now)
 	return s
 }
 
-// poolStatus draws up one pool.
-func poolStatus(p *config.Pool, h *health.Pool) PoolStatus {
+// poolStatus draws up one pool: h as the monitor has it, counts as it counts
+// for answers.
+func poolStatus(p *config.Pool, h, counts *health.Pool, now time.Time) PoolStatus {
 	s := PoolStatus{Name: p.Name, Operator: p.Operator, State: health.Unknown.String(), Endpoints: []EndpointStatus{}}
+	if counts != nil && counts.Override != nil {
+		o := *counts.Override
+		o.Set, o.Expires = onWall(o.Set, now), onWall(o.Expires, now)
+		s.Override = &o
+	}
 	if h == nil {
 		return s
 	}
-	s.State, s.Since, s.Class, s.Reason, s.Held, s.Override = h.State.String(), h.Since, h.Class, h.Reason, h.Held, h.Override
+	s.State, s.Since, s.Class, s.Reason, s.Held = h.State.String(), h.Since, h.Class, h.Reason, h.Held
+	if counts.State != h.State {
+		s.Frozen = counts.State.String()
+	}
 	for _, e := range h.Endpoints {
 		es := EndpointStatus{Addr: e.Addr.String(), State: e.State.String(), Since: e.Since, Reason: e.Reason,
 			Latency: float64(e.Latency.Microseconds()) / 1000}
@@ -161,12 +171,15 @@ const warnEnding = 15 * time.Minute
 // with the time since which it has held.
 func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	list := []Alarm{}
+	held := make(map[string]time.Time, len(c.held))
 	raise := func(code, severity, subject, what, mend string) {
 		key := code + " " + subject
-		if _, ok := c.held[key]; !ok {
-			c.held[key] = now
+		since, ok := c.held[key]
+		if !ok {
+			since = now
 		}
-		list = append(list, Alarm{code, severity, subject, c.held[key], what, mend})
+		held[key] = since
+		list = append(list, Alarm{code, severity, subject, since, what, mend})
 	}
 	if s.Blind != "" {
 		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
@@ -188,12 +201,10 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	if !s.Reload.OK {
 		raise("reload-refused", "warning", "", s.Reload.Problem, "mend the configuration (shunt check), then shunt reload")
 	}
-	if c.storeErr != nil {
-		raise("state-not-saved", "warning", "", c.storeErr.Error(), "a restart forgets verdicts and overrides; look at node.state_dir")
+	if why := c.unsaved(now); why != "" {
+		raise("state-not-saved", "warning", "", why, "a restart forgets verdicts and overrides; look at node.state_dir")
 	}
-	maps.DeleteFunc(c.held, func(key string, _ time.Time) bool {
-		return !slices.ContainsFunc(list, func(a Alarm) bool { return a.Code+" "+a.Subject == key })
-	})
+	c.held = held
 	slices.SortStableFunc(list, func(a, b Alarm) int { return cmp.Compare(a.Severity, b.Severity) }) // critical before warning
 	return list
 }
