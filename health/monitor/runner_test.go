@@ -231,6 +231,44 @@ func TestWorkersAreBounded(t *testing.T) {
 	})
 }
 
+// Ten times as many endpoints hang as may be probed at once. One that is up is
+// probed on its schedule all the same, and its failure is decided in time.
+func TestHangingEndpointsStarveNobody(t *testing.T) {
+	pools := []config.Pool{addressPool("up", "192.0.2.1")}
+	w := newWorld(t)
+	for i := range 200 {
+		addr := fmt.Sprintf("198.51.100.%d", i)
+		pools = append(pools, addressPool(fmt.Sprintf("p%d", i), addr))
+		w.say(addr, "hang")
+	}
+	d := w.deps()
+	d.Workers = 20
+	synctest.Test(t, func(t *testing.T) {
+		w.t = t
+		r, err := New(conf(pools...), d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = r.Run(ctx) })
+		pass(5 * time.Minute)
+		n := w.count("192.0.2.1")
+		pass(time.Minute)
+		if got := w.count("192.0.2.1") - n; got < 11 || got > 13 {
+			t.Errorf("%d probes in a minute, want 12", got)
+		}
+		w.say("192.0.2.1", "500")
+		w.failing("192.0.2.1")
+		if took := w.until(r, "up", health.Down, 10*time.Second); took > health.DecideWithin {
+			t.Errorf("decided after %v", took)
+		}
+		cancel()
+		wg.Wait()
+	})
+	w.t = t
+}
+
 // Ten thousand endpoints: the first round is short, the next ones are spread,
 // and an hour of it is cheap.
 func TestTenThousandEndpoints(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 // takeAll takes got (where it is an outcome) and those that wait behind it.
 func (r *Runner) takeAll(c *crew, got outcome, now time.Time) {
 	for n := 0; got.t != nil; n++ {
-		c.finished()
+		c.finished(got)
 		if !got.t.gone {
 			r.take(got, now)
 		}
@@ -182,7 +182,7 @@ func (r *Runner) settleWaiting(now time.Time) {
 // that probes of an endpoint that hangs do not pile up.
 func (r *Runner) launch(c *crew, t *target, now time.Time) {
 	th, d := t.check.th, t.check.def
-	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout()}
+	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout(), rank: t.rank()}
 	if t.isLookup() {
 		j.ask, j.lookup = nil, r.d.resolver(r.plan.Load().cfg.Resolvers, t.pool.def)
 	}

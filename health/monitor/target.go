@@ -64,6 +64,14 @@ func (t *target) mute() bool {
 	return t.last.NoRoute || t.v.State == health.Unknown && t.last.Class == health.Internal
 }
 
+// rank returns that of the probe that starts now.
+func (t *target) rank() rank {
+	if t.v.State == health.Down && !t.quick && !t.check.th.Bursting(t.v, t.out) {
+		return resting
+	}
+	return regular
+}
+
 // An endpoint is one address of a pool with a target for each monitor.
 type endpoint struct {
 	addr    netip.Addr

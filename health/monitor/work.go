@@ -19,28 +19,43 @@ type job struct {
 	ask     Probe                                    // of an address
 	lookup  func(context.Context) (Addresses, error) // of a host name, where ask is nil
 	timeout time.Duration
+	rank    rank
 }
+
+// A rank says which jobs go first where there are more than workers.
+type rank uint8
+
+// The ranks. Endpoints that are down already are those that hang, thousands of
+// them at worst: they share half of the workers, so that no endpoint that is
+// up waits behind them.
+const (
+	regular rank = iota
+	resting      // a regular probe of a target that is down
+	ranks
+)
 
 // An outcome is what came of a job.
 type outcome struct {
 	t     *target
 	r     health.Result
 	found Addresses // of a look-up that succeeded
+	rank  rank      // of the job
 }
 
 // A crew runs jobs in workers that it starts as they are needed, up to most
-// at once; further jobs queue. Its owner alone calls its methods. Workers
-// keep their grown stacks between jobs, which a goroutine per probe would
-// grow anew each time; idle ones are let go by and by.
+// at once; further jobs queue, by their rank. Its owner alone calls its
+// methods. Workers keep their grown stacks between jobs, which a goroutine per
+// probe would grow anew each time; idle ones are let go by and by.
 type crew struct {
-	ctx   context.Context
-	wg    sync.WaitGroup
-	jobs  chan job
-	out   chan outcome
-	most  int
-	all   int // workers
-	idle  int // of them, waiting
-	queue []job
+	ctx    context.Context
+	wg     sync.WaitGroup
+	jobs   chan job
+	out    chan outcome
+	most   int
+	all    int // workers
+	idle   int // of them, waiting
+	rested int // of them, at work on resting jobs
+	queues [ranks][]job
 }
 
 // newCrew returns a crew whose workers end with ctx.
@@ -50,32 +65,48 @@ func newCrew(ctx context.Context, most int) *crew {
 
 // start runs j as soon as a worker can take it.
 func (c *crew) start(j job) {
-	switch {
-	case c.idle > 0:
-		c.idle--
-		select {
-		case c.jobs <- j:
-		case <-c.ctx.Done():
-		}
-	case c.all < c.most:
+	if !c.room(j.rank) {
+		c.queues[j.rank] = append(c.queues[j.rank], j)
+		return
+	}
+	if j.rank == resting {
+		c.rested++
+	}
+	if c.idle == 0 {
 		c.all++
 		c.wg.Go(func() { c.work(j) })
-	default:
-		c.queue = append(c.queue, j)
+		return
 	}
+	c.idle--
+	select {
+	case c.jobs <- j:
+	case <-c.ctx.Done():
+	}
+}
+
+// room reports whether a job of rank k could start now.
+func (c *crew) room(k rank) bool {
+	if k == resting && c.rested >= max(1, c.most/2) {
+		return false
+	}
+	return c.idle > 0 || c.all < c.most
 }
 
 // finished takes note that an outcome was received, and gives its worker the
 // next job.
-func (c *crew) finished() {
+func (c *crew) finished(o outcome) {
 	c.idle++
-	for len(c.queue) > 0 {
-		j := c.queue[0]
-		c.queue[0] = job{}
-		c.queue = c.queue[1:]
-		if !j.t.gone {
-			c.start(j)
-			return
+	if o.rank == resting {
+		c.rested--
+	}
+	for k := range c.queues {
+		for len(c.queues[k]) > 0 && c.room(rank(k)) {
+			j := c.queues[k][0]
+			c.queues[k][0] = job{}
+			c.queues[k] = c.queues[k][1:]
+			if !j.t.gone {
+				c.start(j)
+			}
 		}
 	}
 }
@@ -115,7 +146,7 @@ func (c *crew) work(j job) {
 func run(ctx context.Context, j job) (o outcome) {
 	ctx, cancel := context.WithTimeout(ctx, j.timeout)
 	defer cancel()
-	o.t = j.t
+	o.t, o.rank = j.t, j.rank
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
