@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -224,24 +225,35 @@ func runShell(t *testing.T, dir string, env []string, shell []block, free *strin
 
 // ports replaces the ports that documents name by free ones.
 func ports(t *testing.T) *strings.Replacer {
-	web, err := cdntest.FreePort(netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"))
+	return strings.NewReplacer("5300", quietPort(t, "127.0.0.1"), "8080", quietPort(t, "127.0.0.2", "127.0.0.3"))
+}
+
+// quietPort returns a port that is free on hosts over UDP and TCP, below those
+// that the kernel gives to outgoing connections: none of them will take it.
+func quietPort(t *testing.T, hosts ...string) string {
+	for range 200 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if !slices.ContainsFunc(hosts, func(host string) bool { return taken(net.JoinHostPort(host, port)) }) {
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// taken reports whether something has addr, over UDP or TCP.
+func taken(addr string) bool {
+	u, err := net.ListenPacket("udp", addr)
 	if err != nil {
-		t.Fatal(err)
+		return true
 	}
-	dns := 0
-	for dns == 0 {
-		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := u.LocalAddr().(*net.UDPAddr).Port
-		if l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
-			l.Close()
-			dns = port
-		}
-		u.Close()
+	defer u.Close()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return true
 	}
-	return strings.NewReplacer("5300", strconv.Itoa(dns), "8080", strconv.Itoa(int(web)))
+	l.Close()
+	return false
 }
 
 func write(t *testing.T, path, text string) {
