@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
@@ -44,23 +45,42 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("listen.control: %w", err)
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("listen.control: %s answers already: another shunt is running (stop it, or name another socket)", path)
+	if err := makeRoom(path); err != nil {
+		return nil, fmt.Errorf("listen.control: %w", err)
 	}
-	info, err := os.Lstat(path)
-	switch {
-	case err == nil && info.Mode()&fs.ModeSocket == 0:
-		return nil, fmt.Errorf("listen.control: %s is there and is not a socket (move it away, or name another)", path)
-	case err == nil:
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen.control: %w", err)
-		}
+	l, err := listenPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("listen.control: %w", err)
 	}
-	return listenPrivate(path)
+	return l, nil
 }
 
-// Serve answers requests from l until ctx ends.
+// makeRoom clears the way for a socket at path. Only a socket that refuses
+// connections is known to be dead: one that is too busy, or not ours to open,
+// may belong to a shunt that runs.
+func makeRoom(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSocket == 0:
+		return fmt.Errorf("%s is there and is not a socket (move it away, or name another)", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		c.Close()
+		return fmt.Errorf("%s answers already: another shunt is running (stop it, or name another socket)", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%s is there, and it is not known whether another shunt uses it: %w (remove it if none does)", path, err)
+	}
+	return os.Remove(path)
+}
+
+// Serve answers requests from l until ctx ends. Requests under way get a
+// second then, and are over when it returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.recovered(s.routes()),
@@ -70,18 +90,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ConnContext:       withPeer,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
+	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(over)
 		end, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if srv.Shutdown(end) != nil {
 			srv.Close()
 		}
 	})
-	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("control socket: %w", err)
+	err := srv.Serve(l)
+	if !stop() {
+		<-over
+		return nil
 	}
-	return nil
+	return fmt.Errorf("control socket: %w", err)
 }
 
 // routes is the whole API.
