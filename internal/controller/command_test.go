@@ -149,3 +149,11 @@ func TestManyAlarms(t *testing.T) {
 		t.Errorf("%d alarms, then %d; since when they hold is to stay", len(first.Alarms), len(second.Alarms))
 	}
 }
+
+// A zone that breaks its reader is a problem of that zone.
+func TestInvariantLoadNeverPanics(t *testing.T) {
+	cfg := &config.Config{Zones: []config.Zone{{Name: "example.test."}}}
+	if _, err := Load(cfg, func(int, int) { panic("a zone that nobody thought of") }); err == nil || !strings.Contains(err.Error(), "nobody thought of") {
+		t.Errorf("got %v", err)
+	}
+}

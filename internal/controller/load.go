@@ -42,8 +42,11 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	for range min(runtime.GOMAXPROCS(0), len(cfg.Zones)) {
 		work.Go(func() {
 			for i := range next {
-				zones[i], problems[i] = parse(cfg.Zones[i], cfg.Node.Name)
-				tick()
+				problems[i] = guarded(cfg.Zones[i], func() (ps config.Problems) {
+					zones[i], ps = parse(cfg.Zones[i], cfg.Node.Name)
+					tick()
+					return ps
+				})
 			}
 		})
 	}
@@ -61,6 +64,17 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	}
 	debug.FreeOSMemory() // parsing takes several times what serving needs
 	return l, nil
+}
+
+// guarded makes a panic of work on z a problem of z: no zone, however strange,
+// ends a node that serves others.
+func guarded(z config.Zone, work func() config.Problems) (ps config.Problems) {
+	defer func() {
+		if p := recover(); p != nil {
+			ps = config.Problems{{File: z.File, Key: "zones[" + z.Name + "]", What: fmt.Sprintf("internal error: %v", p), Mend: "please report it, with the zone"}}
+		}
+	}()
+	return work()
 }
 
 // parse compiles one zone. Its files are read through an os.Root, so that no
