@@ -73,3 +73,18 @@ func ask(t testing.TB, w *Worker, question string) string {
 	reply := w.Answer(make([]byte, 0, maxTCP), query, client, moment, tr)
 	return dnstest.Text(reply)
 }
+
+// questionsOf returns the questions of testdata/packets.txt.
+func questionsOf(t testing.TB) (questions []string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/packets.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && line[0] != '\t' && line[0] != '#' {
+			questions = append(questions, line)
+		}
+	}
+	return questions
+}
