@@ -108,10 +108,10 @@ func (p *httpProbe) render(target *url.URL) (*http.Request, []byte, error) {
 func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 	at.host = p.check.Host
 	q := question{port: p.check.Port, secure: p.secure, request: p.request, wire: p.wire}
-	body := p.bodies.Get().(*[]byte)
-	defer p.bodies.Put(body)
+	body := scratch{pool: &p.bodies}
+	defer body.release()
 	for hop := 0; ; hop++ {
-		resp, err := p.exchange(ctx, at, q, *body)
+		resp, err := p.exchange(ctx, at, q, &body)
 		if at.err = err; err != nil {
 			return
 		}
@@ -129,6 +129,26 @@ func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 	}
 }
 
+// A scratch is the memory that a body is read into. It is taken when an answer
+// has begun: thousands of probes of edges that hang must not hold 64 KiB each.
+type scratch struct {
+	pool *sync.Pool // of *[]byte, maxRead long
+	b    *[]byte    // nil until it is taken
+}
+
+func (s *scratch) bytes() []byte {
+	if s.b == nil {
+		s.b = s.pool.Get().(*[]byte)
+	}
+	return *s.b
+}
+
+func (s *scratch) release() {
+	if s.b != nil {
+		s.pool.Put(s.b)
+	}
+}
+
 // A question is one request of a probe; redirects make for more than one.
 type question struct {
 	port    uint16
@@ -140,7 +160,7 @@ type question struct {
 // exchange asks q on an idle connection where the probe keeps one, else on a
 // new one. An idle connection that the edge has closed meanwhile says nothing
 // about the edge, so one that fails before the first octet is replaced.
-func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body []byte) (*http.Response, error) {
+func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body *scratch) (*http.Response, error) {
 	if p.idle != nil && q.port == p.check.Port && q.secure == p.secure {
 		if c := p.idle.take(at.addr); c != nil {
 			_ = c.tcp.SetDeadline(at.deadline)
@@ -165,7 +185,7 @@ func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body 
 // converse writes q to c, reads the answer, its body into body, and judges it.
 // It keeps c for the next probe where that is wanted and nothing has failed,
 // and else closes it.
-func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body []byte) (*http.Response, error) {
+func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body *scratch) (*http.Response, error) {
 	stop := c.watch(ctx)
 	resp, whole, err := p.read(at, c, q, body)
 	if err == nil {
@@ -183,7 +203,7 @@ func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q questi
 
 // read writes the request and reads the answer. whole reports that nothing of
 // the answer is left on the connection.
-func (p *httpProbe) read(at *attempt, c *conn, q question, body []byte) (resp *http.Response, whole bool, err error) {
+func (p *httpProbe) read(at *attempt, c *conn, q question, body *scratch) (resp *http.Response, whole bool, err error) {
 	at.stage = waiting
 	begin := time.Now()
 	if _, err = c.Write(q.wire); err == nil {
@@ -209,8 +229,9 @@ func (p *httpProbe) read(at *attempt, c *conn, q question, body []byte) (resp *h
 	}
 	at.status, at.header = resp.StatusCode, resp.Header
 	c.unlimit()
-	n, whole, err := readBody(resp.Body, body)
-	at.body = body[:n]
+	buf := body.bytes()
+	n, whole, err := readBody(resp.Body, buf)
+	at.body = buf[:n]
 	if err == nil {
 		at.stage = answered
 	}
