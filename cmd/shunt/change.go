@@ -109,7 +109,7 @@ func newOverrideList(g *global) *cobra.Command {
 			for _, p := range s.Pools {
 				if o := p.Override; o != nil {
 					list = append(list, *o)
-					rows = append(rows, []string{p.Name, string(o.Force), p.State, age(time.Until(o.Expires)), o.Author, o.Reason})
+					rows = append(rows, []string{p.Name, string(o.Force), p.State, age(time.Until(o.Expires)), oneLine(o.Author), oneLine(o.Reason)})
 				}
 			}
 			return g.print(c.OutOrStdout(), list, func() {

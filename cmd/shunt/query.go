@@ -115,7 +115,7 @@ func writeReports(w io.Writer, reports []admin.Report) {
 				said += a.String() + " "
 			}
 		}
-		rows = append(rows, []string{r.Monitor, r.Endpoint, word, ms(r.Connect), ms(r.TLS), ms(r.Processing), ms(r.Transfer), ms(r.Total), cert, said})
+		rows = append(rows, []string{r.Monitor, r.Endpoint, word, ms(r.Connect), ms(r.TLS), ms(r.Processing), ms(r.Transfer), ms(r.Total), cert, oneLine(said)})
 	}
 	table(w, rows)
 }

@@ -57,6 +57,9 @@ SHUNT_NODE_NAME; flags win.`,
 
 // serve runs a node until the command's context ends.
 func serve(c *cobra.Command, g *global, flags []config.Setting) error {
+	hup := make(chan os.Signal, 1) // from the first moment on: a reload that comes while we load must not end us
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	load := func() (*config.Config, error) { return g.load(flags) }
 	cfg, err := load()
 	if err != nil {
@@ -75,9 +78,6 @@ func serve(c *cobra.Command, g *global, flags []config.Setting) error {
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	return n.Run(c.Context(), hup)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,7 @@ func writeStatus(w io.Writer, s *admin.Status) {
 	if len(s.Services) > 0 {
 		rows := [][]string{{"SERVICE", "POLICY", "ANSWERING", "TTL", "WHY"}}
 		for _, v := range s.Services[:min(len(s.Services), maxRows)] {
-			rows = append(rows, []string{v.Name, v.Policy, strings.Join(v.Answering, ","), fmt.Sprint(v.TTL), v.Why})
+			rows = append(rows, []string{v.Name, v.Policy, strings.Join(v.Answering, ","), fmt.Sprint(v.TTL), oneLine(v.Why)})
 		}
 		fmt.Fprintln(w)
 		table(w, rows)
@@ -115,6 +116,9 @@ func poolRow(p controller.PoolStatus) []string {
 	endpoints, override, reason := fmt.Sprintf("%d/%d", up, len(p.Endpoints)), "", ""
 	if o := p.Override; o != nil {
 		override = fmt.Sprintf("%s, %s left", o.Force, age(time.Until(o.Expires)))
+	}
+	if p.Frozen != "" {
+		override = strings.TrimPrefix(override+", frozen "+p.Frozen, ", ")
 	}
 	if p.State != "up" {
 		reason = p.Reason
@@ -138,13 +142,19 @@ func table(w io.Writer, rows [][]string) {
 	tw.Flush()
 }
 
-// oneLine keeps the first line of s.
+// oneLine keeps the first line of s, without what would break a table or
+// steer a terminal.
 func oneLine(s string) string {
 	line, _, more := strings.Cut(s, "\n")
 	if more {
 		line += " …"
 	}
-	return line
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, line)
 }
 
 // age writes d as a person says it: 42s, 12m, 3h05m, 4d.
