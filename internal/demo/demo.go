@@ -75,6 +75,9 @@ func Run(ctx context.Context, o Options) error {
 	g.Go(func() error { return s.node.Run(ctx, nil) })
 	g.Go(func() error {
 		err := s.play(ctx)
+		if ctx.Err() != nil {
+			return nil // Ctrl-C is how the demo ends, in the middle of the scene too
+		}
 		if err != nil || o.Once {
 			stop()
 			return err

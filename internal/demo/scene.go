@@ -76,6 +76,7 @@ func (s *stage) hints() {
 }
 
 // until asks for the site over DNS, as any client, until it leads to actor.
+// The error is that of ctx when ctx ends first.
 func (s *stage) until(ctx context.Context, actor string) (time.Duration, error) {
 	begin := time.Now()
 	for time.Since(begin) < patience {
