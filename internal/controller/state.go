@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
@@ -30,6 +31,18 @@ type store struct{ path string }
 
 // stateFile is the state's name in the state directory.
 const stateFile = "state.json"
+
+// IsStateFile reports whether a file of that name in the state directory is
+// ours: the state, one set aside as damaged, or one half written.
+func IsStateFile(name string) bool {
+	return name == stateFile || name == stateFile+badSuffix || strings.HasPrefix(name, tempPrefix)
+}
+
+// The names of the state file's companions.
+const (
+	badSuffix  = ".bad"
+	tempPrefix = ".state-"
+)
 
 // maxState is the largest state file that is read, in octets.
 const maxState = 256 << 20
@@ -61,7 +74,7 @@ func ReadState(dir string) (*State, error) {
 	if err == nil {
 		return s, nil
 	}
-	aside := path + ".bad"
+	aside := path + badSuffix
 	problem := fmt.Sprintf("%s could not be read (%v); started without memory of verdicts and overrides", path, err)
 	if os.Rename(path, aside) == nil {
 		problem += "; the file is kept as " + aside
@@ -75,7 +88,7 @@ func (st store) write(s *State) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(st.path), ".state-*")
+	f, err := os.CreateTemp(filepath.Dir(st.path), tempPrefix+"*")
 	if err != nil {
 		return err
 	}

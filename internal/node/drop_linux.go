@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/shunt-dns/shunt/internal/controller"
 )
 
 // drop gives paths to the user named name and becomes that user, for good. An
@@ -51,22 +54,28 @@ func drop(name string, paths ...string) error {
 	return nil
 }
 
-// give makes the user own each path, and what lies directly in it where it is
-// a folder.
+// give makes the user own what is ours of paths.
 func give(uid, gid int, paths []string) error {
-	for _, p := range paths {
+	for _, p := range ours(paths) {
 		if err := os.Lchown(p, uid, gid); err != nil {
 			return err
 		}
-		entries, err := os.ReadDir(p)
-		if err != nil {
-			continue // not a folder
-		}
+	}
+	return nil
+}
+
+// ours lists each path and, where it is a folder, the state files in it. What
+// else lies there is not ours to give.
+func ours(paths []string) []string {
+	var list []string
+	for _, p := range paths {
+		list = append(list, p)
+		entries, _ := os.ReadDir(p) // none: not a folder
 		for _, e := range entries {
-			if err := os.Lchown(p+"/"+e.Name(), uid, gid); err != nil {
-				return err
+			if controller.IsStateFile(e.Name()) {
+				list = append(list, filepath.Join(p, e.Name()))
 			}
 		}
 	}
-	return nil
+	return list
 }
