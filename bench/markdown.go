@@ -26,6 +26,9 @@ func (r *report) markdown() string {
 	r.table(&b, "Answers per second", r.atRate(false), func(all []figure) string {
 		return thousands(int(median(over(all, figure.qps))))
 	})
+	r.table(&b, "How busy the server's CPU was with it, percent", r.atRate(false), func(all []figure) string {
+		return fmt.Sprintf("%.0f", 100*median(over(all, figure.busy)))
+	})
 	r.table(&b, "Share of queries without a right answer, percent (worst round)", r.works, func(all []figure) string {
 		return percent(slices.Max(over(all, figure.lossShare)))
 	})
@@ -33,14 +36,11 @@ func (r *report) markdown() string {
 		return micro(median(over(all, func(f figure) time.Duration { return f.p50 })))
 	})
 	r.table(&b, "Resident memory after the load, MB", r.works[:min(1, len(r.works))], megabytes)
-	r.loadTables(&b)
-	r.reloadTables(&b)
-	if len(r.dnsperf) > 0 {
-		b.WriteString("\n### dnsperf instead of our sender: server CPU per answer, µs\n\n")
-		r.peerTable(&b, "static names", func(name string) string {
-			return orNone(r.dnsperf[name], func(all []time.Duration) string { return micro(median(all)) })
-		})
-	}
+	r.loadTable(&b)
+	r.reloadTable(&b)
+	r.grid(&b, "dnsperf instead of our sender: server CPU per answer, µs", "work", []row{{"static names", func(name string) string {
+		return orNone(r.dnsperf[name], func(all []time.Duration) string { return micro(median(all)) })
+	}}})
 	if len(r.goLines) > 0 {
 		fmt.Fprintf(&b, "\n### Go benchmarks of the packages\n\n```\n%s\n```\n", strings.Join(r.goLines, "\n"))
 	}
@@ -58,93 +58,84 @@ func (r *report) atRate(fixed bool) []work {
 	return kept
 }
 
-// table prints a row for each work and a column for each server. Without
-// text, it prints ratios.
+// table prints a row for each work and a column for each server that took
+// part. Without text, it prints ratios.
 func (r *report) table(b *strings.Builder, title string, works []work, text func([]figure) string) {
-	if len(works) == 0 {
+	var rows []row
+	for _, w := range works {
+		c := r.cells[w.key]
+		rows = append(rows, row{w.title, func(name string) string {
+			switch {
+			case text != nil:
+				return orNone(c[name], text)
+			case name == "shunt":
+				return none
+			}
+			return orNone(ratios(c["shunt"], c[name]), ratio)
+		}})
+	}
+	r.grid(b, title, "work", rows)
+}
+
+// A row is a line of a table: a value for each server, or none.
+type row struct {
+	title string
+	value func(server string) string
+}
+
+// grid prints a table, without the servers that have no value in it.
+func (r *report) grid(b *strings.Builder, title, first string, rows []row) {
+	var names []string
+	for _, p := range r.peers {
+		if slices.ContainsFunc(rows, func(row row) bool { return row.value(p.name) != none }) {
+			names = append(names, p.name)
+		}
+	}
+	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### %s\n\n", title)
-	peers := r.peers
-	if text == nil {
-		peers = slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.name == "shunt" })
-	}
-	head(b, "work", peers)
-	for _, w := range works {
-		fmt.Fprintf(b, "| %s |", w.title)
-		for _, p := range peers {
-			all := r.cells[w.key][p.name]
-			fmt.Fprintf(b, " %s |", orNone(all, func(all []figure) string {
-				if text != nil {
-					return text(all)
-				}
-				return orNone(ratios(r.cells[w.key]["shunt"], all), ratio)
-			}))
+	fmt.Fprintf(b, "\n### %s\n\n| %s | %s |\n|---|%s\n", title, first, strings.Join(names, " | "), strings.Repeat("---:|", len(names)))
+	for _, row := range rows {
+		fmt.Fprintf(b, "| %s |", row.title)
+		for _, name := range names {
+			fmt.Fprintf(b, " %s |", row.value(name))
 		}
 		b.WriteString("\n")
 	}
 }
 
-// peerTable prints one row with a value for each server.
-func (r *report) peerTable(b *strings.Builder, title string, text func(name string) string) {
-	head(b, "", r.peers)
-	r.row(b, title, text)
-}
-
-func (r *report) row(b *strings.Builder, title string, text func(name string) string) {
-	fmt.Fprintf(b, "| %s |", title)
-	for _, p := range r.peers {
-		fmt.Fprintf(b, " %s |", text(p.name))
-	}
-	b.WriteString("\n")
-}
-
-func head(b *strings.Builder, first string, peers []peer) {
-	fmt.Fprintf(b, "| %s |", first)
-	for _, p := range peers {
-		fmt.Fprintf(b, " %s |", p.name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(peers)) + "\n")
-}
-
-func (r *report) loadTables(b *strings.Builder) {
-	if len(r.loads) == 0 {
-		return
-	}
-	b.WriteString("\n### Loading: from the start of the process to the first right answer, and memory then\n\n")
-	head(b, "", r.peers)
+func (r *report) loadTable(b *strings.Builder) {
+	var rows []row
 	for _, l := range r.loads {
-		r.row(b, thousands(l.names)+" names: ready, s", func(name string) string {
-			return orNone(l.ready[name], func(all []time.Duration) string { return seconds(median(all)) })
-		})
-		r.row(b, "… resident octets per name", func(name string) string {
-			return orNone(l.bytes[name], func(all []int) string { return thousands(median(all)) })
-		})
+		rows = append(rows,
+			row{thousands(l.names) + " names: ready, s", func(name string) string {
+				return orNone(l.ready[name], func(all []time.Duration) string { return seconds(median(all)) })
+			}},
+			row{"… resident octets per name", func(name string) string {
+				return orNone(l.bytes[name], func(all []int) string { return thousands(median(all)) })
+			}})
 	}
+	r.grid(b, "Loading: from the start of the process to the first right answer, and memory then", "zone", rows)
 }
 
-func (r *report) reloadTables(b *strings.Builder) {
-	if len(r.reloads) == 0 {
-		return
-	}
-	b.WriteString("\n### Reload of a changed zone file at 20,000 queries a second\n\n")
-	head(b, "", r.peers)
+func (r *report) reloadTable(b *strings.Builder) {
+	var rows []row
 	for _, re := range r.reloads {
-		r.row(b, thousands(re.names)+" names: new answer after, s", func(name string) string {
-			return orNone(re.after[name], func(all []time.Duration) string {
-				if m := median(all); m < re.limit {
-					return seconds(m)
-				}
-				return "> " + seconds(re.limit)
-			})
-		})
-		r.row(b, "… queries lost (worst)", func(name string) string {
-			return orNone(re.lost[name], func(all []int) string { return thousands(slices.Max(all)) })
-		})
-		r.row(b, "… peak memory over memory before", func(name string) string {
-			return orNone(re.peak[name], ratio)
-		})
+		rows = append(rows,
+			row{thousands(re.names) + " names: new answer after, s", func(name string) string {
+				return orNone(re.after[name], func(all []time.Duration) string {
+					if m := median(all); m < re.limit {
+						return seconds(m)
+					}
+					return "> " + seconds(re.limit)
+				})
+			}},
+			row{"… queries lost (worst)", func(name string) string {
+				return orNone(re.lost[name], func(all []int) string { return thousands(slices.Max(all)) })
+			}},
+			row{"… peak memory over memory before", func(name string) string { return orNone(re.peak[name], ratio) }})
 	}
+	r.grid(b, "Reload of a changed zone file at 20,000 queries a second", "zone", rows)
 }
 
 // orNone prints all, if there is anything.
@@ -155,7 +146,14 @@ func orNone[T any](all []T, text func([]T) string) string {
 	return text(all)
 }
 
-func ratio(all []float64) string { return fmt.Sprintf("%.2f", median(all)) }
+// ratio prints two digits that say something.
+func ratio(all []float64) string {
+	m := median(all)
+	if m < 0.1 {
+		return fmt.Sprintf("%.2g", m)
+	}
+	return fmt.Sprintf("%.2f", m)
+}
 
 func micro(d time.Duration) string {
 	us := float64(d) / float64(time.Microsecond)

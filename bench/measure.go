@@ -18,6 +18,9 @@ type figure struct {
 
 func (f figure) qps() float64 { return float64(f.answered) / f.elapsed.Seconds() }
 
+// busy is the share of one CPU that the server used.
+func (f figure) busy() float64 { return f.cpu.Seconds() * f.qps() }
+
 // lossShare is the share of queries without a right answer.
 func (f figure) lossShare() float64 {
 	if f.sent == 0 {

@@ -109,7 +109,7 @@ plugins => {
 `, s.port, s.dir, s.dir, s.web, strings.ReplaceAll(centres.String(), "plugin => multifo,", "plugin => multifo, service_types => web,"), items.String())}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir, "start"} },
-		reload: func(p *process, _ site) error { return p.cmd.Process.Signal(unix.SIGUSR1) },
+		reload: func(_ *process, s site) error { return control("gdnsdctl", "-c", s.dir, "reload-zones") },
 		note:   "failover by metafo over one address each, so that it gives one address like the others",
 	}
 }
@@ -247,8 +247,8 @@ write-pid=no
 		p.reload = func(_ *process, s site) error {
 			for _, words := range [][]string{{"bind-reload-now", "bench.test"}, {"purge", "bench.test$"}} {
 				args := append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, words...)
-				if out, err := exec.Command("pdns_control", args...).CombinedOutput(); err != nil {
-					return fmt.Errorf("pdns_control %v: %w: %s", words, err, out)
+				if err := control("pdns_control", args...); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -261,6 +261,18 @@ write-pid=no
 	}
 	p.note = "weighted by pickwrandom, which looks at no health: less work than the others do"
 	return p
+}
+
+// control runs a server's own control command.
+func control(command string, args ...string) error {
+	bin, err := find(command)
+	if err != nil {
+		return err
+	}
+	if out, err := exec.Command(bin, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w: %s", command, args, err, out)
+	}
+	return nil
 }
 
 // find returns the path of a command, also where only root's PATH leads.
@@ -288,8 +300,9 @@ func versionOf(bin string, args []string) string {
 			if i := strings.Index(line, "PowerDNS"); i > 0 { // it begins with the date
 				line = line[i:]
 			}
-			line, _, _ = strings.Cut(strings.TrimSpace(line), " (")
-			return strings.TrimSuffix(line, ".")
+			line, _, _ = strings.Cut(line, " (C)")
+			line, _, _ = strings.Cut(line, " <id")
+			return strings.TrimSpace(line)
 		}
 	}
 	return "?"
