@@ -1,0 +1,147 @@
+package resolver
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shunt-dns/shunt/internal/dnstest"
+)
+
+// TestCollectionIsNotHeldUp: threads that wait in the kernel with a P are out
+// of the runtime's reach but for its signal. One that misses it would hold up
+// the whole process, so that the bound is far above the usual and far below
+// what a miss costs.
+func TestCollectionIsNotHeldUp(t *testing.T) {
+	const bound = 200 * time.Millisecond
+	for _, addrs := range [][]string{{"127.0.0.1:0"}, {"127.0.0.1:0", "[::1]:0"}} {
+		s := serve(t, settingsForTest(), addrs...)
+		stop := make(chan struct{})
+		var trickling sync.WaitGroup
+		trickling.Go(func() { trickle(t, s.Addrs()[0], stop) })
+		for i := range 40 {
+			began := time.Now()
+			runtime.GC()
+			if took := time.Since(began); took > bound {
+				t.Errorf("%d addresses, collection %d took %v", len(addrs), i, took)
+			}
+			time.Sleep(time.Duration(i%8) * time.Millisecond)
+		}
+		close(stop)
+		trickling.Wait()
+		time.Sleep(4 * shortWait) // now they sleep
+		began := time.Now()
+		runtime.GC()
+		if took := time.Since(began); took > bound {
+			t.Errorf("%d addresses, asleep: %v", len(addrs), took)
+		}
+	}
+}
+
+// trickle sends a question each millisecond, so that workers keep waiting with
+// their P.
+func trickle(t *testing.T, to netip.AddrPort, stop chan struct{}) {
+	query := dnstest.Ask(t, "www.example.test. A")
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Millisecond):
+			c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.Write(query)
+			c.Close()
+		}
+	}
+}
+
+// TestStopWakesWorkers: one that sleeps, and one that is being flooded.
+func TestStopWakesWorkers(t *testing.T) {
+	for _, flooded := range []bool{false, true} {
+		s, err := Listen([]netip.AddrPort{addrPort("127.0.0.1:0")}, settingsForTest(), quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Swap(snapshotForTest(t))
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(ctx) }()
+		end := make(chan struct{})
+		var flooding sync.WaitGroup
+		if flooded {
+			c := dialUDP(t, s.Addrs()[0])
+			query := dnstest.Ask(t, "www.example.test. A")
+			flooding.Go(func() {
+				for {
+					select {
+					case <-end:
+						return
+					default:
+						c.Write(query)
+					}
+				}
+			})
+		}
+		time.Sleep(10 * shortWait)
+		began := time.Now()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 500*time.Millisecond {
+			t.Errorf("flooded %v: took %v", flooded, took)
+		}
+		close(end)
+		flooding.Wait()
+		s.Close() // once more does no harm
+	}
+}
+
+// TestSendSkipsWhatDoesNotGo: a reply that the kernel refuses is counted, and
+// those before and behind it go.
+func TestSendSkipsWhatDoesNotGo(t *testing.T) {
+	fd, err := openUDP(addrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, w := workerForTest(t, settingsForTest())
+	l := &batchLoop{worker: w, messages: newMessages()}
+	port := client.LocalAddr().(*net.UDPAddr).Port
+	// Broadcast without SO_BROADCAST is EACCES, and from 127.0.0.1 nothing goes abroad.
+	to := [][4]byte{{127, 0, 0, 1}, {255, 255, 255, 255}, {127, 0, 0, 1}, {255, 255, 255, 255}, {255, 255, 255, 255}, {127, 0, 0, 1}}
+	for i, addr := range to {
+		from := binary.NativeEndian.AppendUint16(l.each[i].from[:0], unix.AF_INET)
+		from = binary.BigEndian.AppendUint16(from, uint16(port))
+		copy(l.each[i].from[len(from):], addr[:])
+		l.in[i].Namelen = unix.SizeofSockaddrInet4
+		l.in[i].SetControllen(0)
+		l.reply(i, i, append(l.each[i].reply[:0], byte(i)))
+	}
+	l.send(fd, len(to))
+	client.SetReadDeadline(time.Now().Add(5 * time.Second))
+	for _, want := range []byte{0, 2, 5} {
+		buf := make([]byte, 16)
+		if n, err := client.Read(buf); err != nil || n != 1 || buf[0] != want {
+			t.Errorf("reply %d: %v %v", want, buf[:n], err)
+		}
+	}
+	if n := w.n.sendErrors.Load(); n != 3 {
+		t.Errorf("%d send errors", n)
+	}
+}
