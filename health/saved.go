@@ -12,6 +12,7 @@ type Saved struct {
 	Pool     string        `json:"pool"`
 	Monitor  string        `json:"monitor"` // "" for the look-up of the pool's host name
 	Addr     netip.Addr    `json:"addr"`    // zero for the look-up
+	Asked    string        `json:"asked"`   // what was asked, in short: the verdict says nothing of another question
 	State    State         `json:"state"`
 	Since    time.Time     `json:"since"`
 	At       time.Time     `json:"at"` // when it was saved
@@ -21,7 +22,8 @@ type Saved struct {
 	Reason   string        `json:"reason,omitempty"`
 }
 
-// Save returns v, the verdict of t, as it is at now.
+// Save returns v, the verdict of t, as it is at now. Asked is the caller's to
+// set.
 func (v Verdict) Save(t Target, now time.Time) Saved {
 	s := Saved{
 		Pool: t.Pool, Monitor: t.Monitor, Addr: t.Addr,

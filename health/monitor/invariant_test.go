@@ -276,6 +276,19 @@ func TestInvariantColdStart(t *testing.T) {
 		pass(time.Minute)
 		w.want(r, "b=up")
 	})
+	t.Run("another question, another path", func(t *testing.T) {
+		cfg := conf(namedPool("a", "moved.example."), addressPool("b", "192.0.2.2"), addressPool("c", "192.0.2.3"))
+		cfg.Monitors[0].HTTP.Path = "/mended"
+		r, err := New(cfg, w.deps(), saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{t: t}
+		w.want(r, "a=unknown b=unknown c=unknown")
+		if got := addrs(r, "a"); got != "" {
+			t.Errorf("endpoints of the old path: %s", got)
+		}
+	})
 	for i := range saved {
 		saved[i].At = saved[i].At.Add(-time.Hour)
 	}

@@ -1,6 +1,10 @@
 package monitor
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
 	"reflect"
 	"time"
 
@@ -13,6 +17,7 @@ type check struct {
 	def config.Monitor
 	th  health.Thresholds
 	ask Probe
+	sum string // of the question, to know it again after a restart
 }
 
 // A plan is a configuration, ready to run. It is immutable, so that
@@ -31,7 +36,7 @@ func newPlan(cfg *config.Config, d Deps) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.checks[m.Name] = &check{def: m, th: thresholds(m), ask: ask}
+		p.checks[m.Name] = &check{def: m, th: thresholds(m), ask: ask, sum: sum(m)}
 	}
 	return p, nil
 }
@@ -116,6 +121,25 @@ func question(m config.Monitor) config.Monitor {
 	m.Fall, m.Rise, m.Window, m.WindowFall = 0, 0, 0, 0
 	m.HoldDown, m.HoldDownMax = 0, 0
 	return m
+}
+
+// sum returns a digest of what m asks.
+func sum(m config.Monitor) string {
+	text, err := json.Marshal(question(m))
+	if err != nil {
+		panic(err) // a Monitor is plain data
+	}
+	digest := sha256.Sum256(text)
+	return hex.EncodeToString(digest[:8])
+}
+
+// asked says in short what a verdict about addr of pool under c is about: the
+// path, and the question. The zero addr stands for the look-up.
+func asked(pool config.Pool, c *check, addr netip.Addr) string {
+	if !addr.IsValid() {
+		return pool.CNAME
+	}
+	return pool.CNAME + " " + c.sum
 }
 
 // textOnly returns m without its compiled form.

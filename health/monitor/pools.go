@@ -170,7 +170,8 @@ func (r *Runner) found(pl *pool, found Addresses, now time.Time) {
 }
 
 // restore gives targets the verdicts that were saved for them, as far as
-// those are young, and pools of host names the addresses they had.
+// those are young and of the question that is asked now, and pools of host
+// names the addresses they had.
 func (r *Runner) restore(saved []health.Saved, now time.Time) {
 	byTarget := make(map[health.Target]health.Saved, len(saved))
 	p := r.plan.Load()
@@ -179,8 +180,11 @@ func (r *Runner) restore(saved []health.Saved, now time.Time) {
 		if pl == nil || !s.Young(now, health.MaxAge(lookupCheck(pl.checks).def.Interval)) {
 			continue
 		}
+		if c := p.checks[s.Monitor]; s.Addr.IsValid() && c == nil || s.Asked != asked(pl.def, c, s.Addr) {
+			continue
+		}
 		byTarget[s.Target()] = s
-		if pl.lookup != nil && s.Addr.IsValid() && p.checks[s.Monitor] != nil {
+		if pl.lookup != nil && s.Addr.IsValid() {
 			if e := r.endpointOf(pl, s.Addr); len(e.targets) == 0 {
 				r.retarget(pl, e, now)
 			}

@@ -119,7 +119,9 @@ func (r *Runner) Save() []health.Saved {
 	for _, p := range r.order {
 		p.targets(func(t *target) {
 			if t.v.State != health.Unknown {
-				saved = append(saved, t.v.Save(t.id, now))
+				s := t.v.Save(t.id, now)
+				s.Asked = asked(p.def, t.check, t.id.Addr)
+				saved = append(saved, s)
 			}
 		})
 	}
