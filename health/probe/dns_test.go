@@ -202,6 +202,18 @@ func TestLookupTellsDeafFromDead(t *testing.T) {
 	}{
 		{"the name times out, the root does not", func(d *probetest.DNS) { set(t, d, probetest.Hang) }, false},
 		{"the name fails", func(d *probetest.DNS) { set(t, d, probetest.ServFail) }, false},
+		{"everything fails", func(d *probetest.DNS) {
+			set(t, d, probetest.ServFail)
+			_ = d.Set(".", probetest.ServFail)
+		}, true},
+		{"we are refused", func(d *probetest.DNS) {
+			set(t, d, probetest.Refuse)
+			_ = d.Set(".", probetest.Refuse)
+		}, true},
+		{"there is no such name", func(d *probetest.DNS) {
+			set(t, d, probetest.NXDomain)
+			_ = d.Set(".", probetest.Refuse)
+		}, false},
 		{"nothing is answered in time", func(d *probetest.DNS) { d.Delay(5 * time.Second) }, true},
 		{"nobody is there", func(d *probetest.DNS) { d.Close() }, true},
 	} {

@@ -33,7 +33,7 @@ type Addresses struct {
 // answered for only one of the two types comes after those that answered for
 // both. The error names what each server said, and comes only when none had
 // an address, or at the end of ctx (at most 10 s). It is [ErrDeaf] when no
-// server answers anything, not even a question about the root.
+// server resolves anything, not even a question about the root.
 func Lookup(ctx context.Context, servers []netip.AddrPort, name string) (Addresses, error) {
 	if len(servers) == 0 {
 		return Addresses{}, errors.New("no resolvers to ask (list some under resolvers)")
@@ -88,8 +88,8 @@ func askAll(ctx context.Context, servers []netip.AddrPort, name string) (Address
 	return best(seen, name, servers)
 }
 
-// judge is best once every server has had its say. Where none said anything,
-// it tells a dead name from dead resolvers.
+// judge is best once every server has had its say. Where none had a word on
+// the name, it tells a dead name from dead resolvers.
 func judge(ctx context.Context, seen []*opinion, name string, servers []netip.AddrPort, p *pulse) (Addresses, error) {
 	found, err := best(seen, name, servers)
 	if err == nil || heard(seen) {
@@ -102,7 +102,7 @@ func judge(ctx context.Context, seen []*opinion, name string, servers []netip.Ad
 	return found, fmt.Errorf("%w: %w", ErrDeaf, err)
 }
 
-// heard reports whether any server has replied, whatever it said.
+// heard reports whether any server has resolved the name, if to nothing.
 func heard(seen []*opinion) bool {
 	return slices.ContainsFunc(seen, func(o *opinion) bool { return o != nil && o.heard })
 }
@@ -112,7 +112,7 @@ type opinion struct {
 	index int
 	Addresses
 	err   error // of either type
-	heard bool  // the server replied to one of them, whatever it said
+	heard bool  // the server resolved one of them, if to nothing
 }
 
 // complete reports whether o has addresses, and no type of them failed.
@@ -167,7 +167,7 @@ func askServer(ctx context.Context, index int, server netip.AddrPort, name strin
 	}()
 	v6, err6 := askType(ctx, server, name, dns.TypeAAAA)
 	<-done
-	o := opinion{index: index, Addresses: join(v4, v6), err: err4, heard: replied(err4) || replied(err6)}
+	o := opinion{index: index, Addresses: join(v4, v6), err: err4, heard: hadWord(err4) || hadWord(err6)}
 	if o.err == nil {
 		o.err = err6
 	}
@@ -215,20 +215,23 @@ func askType(ctx context.Context, server netip.AddrPort, name string, typ uint16
 		return Addresses{}, silence("timed out")
 	case err != nil:
 		return Addresses{}, silence(plain(err))
+	case !resolved(reply.Rcode):
+		return Addresses{}, silence(rcodeText(reply.Rcode))
 	case reply.Rcode != dns.RcodeSuccess:
 		return Addresses{}, errors.New(rcodeText(reply.Rcode))
 	}
 	return follow(reply.Answer, q.Question[0].Name, typ), nil
 }
 
-// A silence is the error of a server that did not reply.
+// A silence is the error of a server that had no word on a name: it did not
+// reply, or said that it would or could not resolve it.
 type silence string
 
 func (s silence) Error() string { return string(s) }
 
-// replied reports whether the server behind err, the outcome of one question,
-// sent a reply.
-func replied(err error) bool {
+// hadWord reports whether the server behind err, the outcome of one question,
+// resolved it.
+func hadWord(err error) bool {
 	var s silence
 	return !errors.As(err, &s)
 }
