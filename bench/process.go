@@ -89,6 +89,12 @@ func (p *process) stop() {
 		}
 	}
 	<-p.done
+	// A dying child still takes CPU time from the next server; process 1 reaps it.
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if !slices.ContainsFunc(pids, func(pid int) bool { return ours(pid, p.cmd.Process.Pid) }) {
+			return
+		}
+	}
 }
 
 // ours says whether pid is still alive in the process group that we made for
