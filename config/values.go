@@ -78,6 +78,8 @@ func (r *reader) span(p path, s scalar, def, least, most time.Duration) time.Dur
 		mend := "write a number and its unit: ms, s, m, h or d, as in 30s"
 		if _, err := strconv.ParseUint(s.text, 10, 31); err == nil {
 			mend = "write " + s.text + "s"
+		} else if near := wholeSpan(s.text); near != "" {
+			mend = "write " + near + ": whole numbers, each with its unit behind it"
 		}
 		r.problem(p, s, fmt.Sprintf("%q is not a duration", clip(s.text)), mend)
 		return def
@@ -114,6 +116,16 @@ func parseSpan(text string) (time.Duration, bool) {
 		text = text[i+length:]
 	}
 	return sum, true
+}
+
+// wholeSpan returns what 1.5s or "5 m" should be written as; "" when text is
+// no duration to anyone, or is shorter than a millisecond.
+func wholeSpan(text string) string {
+	d, err := time.ParseDuration(strings.ReplaceAll(text, " ", ""))
+	if err != nil || d < time.Millisecond || d%time.Millisecond != 0 {
+		return ""
+	}
+	return formatSpan(d)
 }
 
 func spanUnit(text string) (time.Duration, int) {

@@ -93,7 +93,7 @@ func (r *reader) syntax(err error, text []byte) {
 	switch {
 	case errors.Is(err, errMany):
 		mend = "remove the line --- and what follows it"
-	case strings.Contains(what, "tab"):
+	case strings.Contains(what, "tab"), tabAt(text, line):
 		what, mend = "a tab in the indentation", "indent with spaces"
 		line = tabbed(text, line)
 	case yamlShort.MatchString(what):
@@ -103,14 +103,24 @@ func (r *reader) syntax(err error, text []byte) {
 	r.problem(path{index: -1}, at(int32(line)), what, mend)
 }
 
+// tabAt reports whether the line has a tab in its indentation.
+func tabAt(text []byte, line int) bool {
+	all := bytes.SplitN(text, []byte("\n"), line+1)
+	return line > 0 && line <= len(all) && tabIn(all[line-1])
+}
+
+func tabIn(line []byte) bool {
+	indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+	return bytes.IndexByte(indent, '\t') >= 0
+}
+
 // tabbed returns the first line from line on that has a tab in its
 // indentation.
 func tabbed(text []byte, line int) int {
 	n := 0
 	for l := range bytes.Lines(text) {
 		n++
-		indent := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]
-		if n >= line && bytes.IndexByte(indent, '\t') >= 0 {
+		if n >= line && tabIn(l) {
 			return n
 		}
 	}
