@@ -107,21 +107,83 @@ func TestStopWakesWorkers(t *testing.T) {
 	}
 }
 
-// TestSendSkipsWhatDoesNotGo: a reply that the kernel refuses is counted, and
-// those before and behind it go.
-func TestSendSkipsWhatDoesNotGo(t *testing.T) {
+// TestBatch: what has come is answered by one call, up to 32 at a time, and
+// nothing is allocated.
+func TestBatch(t *testing.T) {
+	fd, l, client := loopForTest(t)
+	query := dnstest.Ask(t, "www.example.test. A +edns")
+	buf := make([]byte, 512)
+	for _, n := range []int{1, 2, batch} {
+		before := l.worker.n.queries[UDP].Load()
+		runs := 0
+		allocs := testing.AllocsPerRun(20, func() {
+			runs++
+			for range n {
+				client.Write(query)
+			}
+			if l.answer(fd, unix.MSG_WAITFORONE) {
+				t.Fatal("nothing came")
+			}
+			for range n {
+				if _, err := client.Read(buf); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("batches of %d: %v allocations", n, allocs)
+		}
+		if got := int(l.worker.n.queries[UDP].Load() - before); got != runs*n {
+			t.Errorf("batches of %d: %d of %d answered", n, got, runs*n)
+		}
+	}
+	if !l.answer(fd, unix.MSG_DONTWAIT) {
+		t.Error("something is left")
+	}
+}
+
+// TestNothingIsDelayed: at its best one question alone is answered at once,
+// whether the worker waits shortly or sleeps. A wait for more to come would
+// show in every one.
+func TestNothingIsDelayed(t *testing.T) {
+	s := serve(t, settingsForTest(), "127.0.0.1:0")
+	query := dnstest.Ask(t, "www.example.test. A")
+	for _, pause := range []time.Duration{0, 2 * time.Millisecond, 2 * shortWait} {
+		best := time.Hour
+		for range 40 {
+			time.Sleep(pause)
+			began := time.Now()
+			dnstest.UDP(t, s.Addrs()[0], query)
+			best = min(best, time.Since(began))
+		}
+		if best > 2*time.Millisecond {
+			t.Errorf("%v apart: %v at best", pause, best)
+		}
+	}
+}
+
+// loopForTest returns a loop that nobody runs, its socket, and a client.
+func loopForTest(t *testing.T) (fd int, l *batchLoop, client *net.UDPConn) {
+	t.Helper()
 	fd, err := openUDP(addrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
-	client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	t.Cleanup(func() { unix.Close(fd) })
+	bound, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	port := bound.(*unix.SockaddrInet4).Port
 	_, w := workerForTest(t, settingsForTest())
-	l := &batchLoop{worker: w, messages: newMessages()}
+	return fd, &batchLoop{worker: w, messages: newMessages()},
+		dialUDP(t, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)))
+}
+
+// TestSendSkipsWhatDoesNotGo: a reply that the kernel refuses is counted, and
+// those before and behind it go.
+func TestSendSkipsWhatDoesNotGo(t *testing.T) {
+	fd, l, client := loopForTest(t)
 	port := client.LocalAddr().(*net.UDPAddr).Port
 	// Broadcast without SO_BROADCAST is EACCES, and from 127.0.0.1 nothing goes abroad.
 	to := [][4]byte{{127, 0, 0, 1}, {255, 255, 255, 255}, {127, 0, 0, 1}, {255, 255, 255, 255}, {255, 255, 255, 255}, {127, 0, 0, 1}}
@@ -141,7 +203,7 @@ func TestSendSkipsWhatDoesNotGo(t *testing.T) {
 			t.Errorf("reply %d: %v %v", want, buf[:n], err)
 		}
 	}
-	if n := w.n.sendErrors.Load(); n != 3 {
+	if n := l.worker.n.sendErrors.Load(); n != 3 {
 		t.Errorf("%d send errors", n)
 	}
 }

@@ -22,8 +22,9 @@ type rateRule struct {
 // newRateRule divides the rate among the workers of a listen address. The
 // kernel spreads one network's queries over them by source port, so that each
 // worker gets its share, rounded up: in all at most Responses + workers - 1 a
-// second, and to a client that keeps to one port as little as one share. Each
-// listen address limits by itself.
+// second, and to a client that keeps to one port as little as one share. On
+// Linux a worker answers on every listen address, so that they count together;
+// elsewhere each limits by itself.
 func newRateRule(c config.RateLimit, workers int) rateRule {
 	workers = max(workers, 1)
 	return rateRule{
