@@ -162,6 +162,44 @@ func TestInvariantOriginSuppression(t *testing.T) {
 	}
 }
 
+// An origin fails and recovers in every order with its CDNs, which keep its
+// 5xx for some seconds after it is well again: nothing moves.
+func TestOriginRecoversBeforeItsCDNs(t *testing.T) {
+	cdn, two := addressPool("cdn", "192.0.2.1"), addressPool("two", "192.0.2.2")
+	cdn.Origin, two.Origin = "origin", "origin"
+	for _, first := range []string{"the origin", "the CDNs", "both"} {
+		for range 5 { // the order in which they are probed is drawn
+			w := newWorld(t)
+			w.run(conf(cdn, two, addressPool("origin", "192.0.2.9")), nil, func(r *Runner) {
+				turn := func(edge, origin string, gap time.Duration) {
+					if first != "the CDNs" {
+						w.say("192.0.2.9", origin)
+					}
+					if first == "the origin" {
+						pass(gap)
+					}
+					w.say("192.0.2.1", edge)
+					w.say("192.0.2.2", edge)
+					if first == "the CDNs" {
+						pass(gap)
+						w.say("192.0.2.9", origin)
+					}
+				}
+				pass(20 * time.Second)
+				turn("502", "500", 50*time.Millisecond)
+				pass(time.Minute)
+				w.want(r, "cdn=up two=up origin=down")
+				turn("ok", "ok", 15*time.Second)
+				pass(10 * time.Second)
+				w.want(r, "cdn=up two=up origin=down") // held down
+				w.say("192.0.2.1", "502")              // its own failure, with a well origin
+				pass(30 * time.Second)
+				w.want(r, "cdn=down two=up")
+			})
+		}
+	}
+}
+
 // A challenge brings an endpoint down only while the same check gets through
 // elsewhere: else it is the prober that is blocked [incidents: cf-11-18].
 func TestChallenge(t *testing.T) {

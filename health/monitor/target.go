@@ -33,7 +33,8 @@ type target struct {
 	gone     bool      // no longer wanted: results are dropped
 
 	pending []health.Result // wait for witnesses, oldest first
-	since   time.Time       // witnesses must be newer than this
+	since   time.Time       // the control round must be newer than this
+	asOf    time.Time       // and other witnesses than this
 	until   time.Time       // after this the decision is made with what is known
 	asked   []*target       // witnesses asked whether the check succeeds elsewhere
 }

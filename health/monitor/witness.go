@@ -20,9 +20,10 @@ const (
 //
 // A fall is decided only with a control round that began after the first
 // failure of its run, however long that takes (a round that takes long is one
-// that finds us blind). The other witnesses are bounded: when they are not
-// heard within [health.DecideWithin] of the first failure, what they said
-// last stands.
+// that finds us blind). The other witnesses must have been heard after the
+// failure that would decide: what failed with t may have been well when t
+// began to fail. They are bounded: when they are not heard within
+// [health.DecideWithin] of the first failure, what they said last stands.
 func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
 	if res.Class == health.Internal {
 		if t.isLookup() {
@@ -38,6 +39,7 @@ func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
 		t.held = health.Void(res, health.Witness{Blind: r.controls.blind, Elsewhere: true})
 		if t.held == "" {
 			if next.State == health.Up && next.Against == 1 {
+				r.controls.want(res.At)
 				r.consult(t, res, res.At, now)
 			}
 			t.v = next
@@ -50,9 +52,11 @@ func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
 			t.since = later(t.v.First, res.At.Add(-health.DecideWithin))
 		}
 		t.until = later(t.since.Add(health.DecideWithin-decideSlack), now.Add(witnessGrace))
-		r.consult(t, res, t.since, now)
+		t.asOf = res.At
+		r.controls.want(t.since)
+		r.consult(t, res, t.asOf, now)
 	}
-	w, heard := r.witness(t, res)
+	w, heard := r.witness(t, res, now)
 	if !r.controls.fresh(t.since) || !heard && now.Before(t.until) {
 		return false
 	}
@@ -64,10 +68,9 @@ func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
 }
 
 // consult asks the witnesses that a fall of t by a failure like res would
-// need to have been heard after since. It is called at a first failure, so
-// that they answer while the burst runs.
+// need to have been heard after since. It is called at a first failure too, so
+// that what they say last is no older, should they not answer in time.
 func (r *Runner) consult(t *target, res health.Result, since, now time.Time) {
-	r.controls.want(since)
 	if res.ServerError() {
 		for _, o := range r.originOf(t) {
 			r.hurry(o, since, now)
@@ -82,16 +85,16 @@ func (r *Runner) consult(t *target, res health.Result, since, now time.Time) {
 }
 
 // witness returns what is known now, and whether all that were asked have
-// been heard since t.since.
-func (r *Runner) witness(t *target, res health.Result) (w health.Witness, heard bool) {
+// been heard since t.asOf.
+func (r *Runner) witness(t *target, res health.Result, now time.Time) (w health.Witness, heard bool) {
 	w.Blind, heard = r.controls.blind, true
 	if res.ServerError() && t.pool.def.Origin != "" {
 		w.Origin = t.pool.def.Origin
-		w.OriginFails, heard = allFail(r.originOf(t), t.since)
+		w.OriginFails, heard = allFail(r.originOf(t), t.asOf, now)
 	}
 	if res.Class == health.Challenge {
 		for _, o := range t.asked {
-			fresh := !o.last.At.Before(t.since)
+			fresh := !o.last.At.Before(t.asOf)
 			if o.ok {
 				w.Elsewhere = true
 				if fresh {
@@ -104,21 +107,31 @@ func (r *Runner) witness(t *target, res health.Result) (w health.Witness, heard 
 	return w, heard
 }
 
-// allFail reports whether the latest result of each of ts is a failure, and
-// whether that is known from results since. Those that could not be probed
-// from here are left out; none fail when there are no others.
-func allFail(ts []*target, since time.Time) (fail, heard bool) {
+// allFail reports whether each of ts fails at now, and whether that is known
+// from results since. Those that could not be probed from here are left out; none
+// fail when there are no others.
+func allFail(ts []*target, since, now time.Time) (fail, heard bool) {
 	ts = slices.DeleteFunc(ts, func(o *target) bool { return o.last.Class == health.Internal })
 	fail, heard = len(ts) > 0, true
 	for _, o := range ts {
 		fresh := !o.last.At.Before(since)
-		if o.ok && fresh {
+		if fresh && !o.failing(now) {
 			return false, true
 		}
-		fail = fail && !o.ok && !o.last.At.IsZero()
+		fail = fail && o.failing(now) && !o.last.At.IsZero()
 		heard = heard && fresh
 	}
 	return fail, heard
+}
+
+// failing reports whether o fails as an origin at now: its latest result did,
+// or it is down and has succeeded for less than Rise intervals since. CDNs keep
+// the 5xx of an origin for some seconds after it has recovered (CloudFront for
+// ten): were those counted, every CDN would fall at the end of an outage, and
+// all traffic go to the origin. Its hold-down has no part in this.
+func (o *target) failing(now time.Time) bool {
+	recovery := time.Duration(max(o.check.def.Rise, 1)) * o.check.def.Interval
+	return !o.ok || o.v.State == health.Down && (o.v.Against == 0 || now.Sub(o.v.First) < recovery)
 }
 
 // originOf returns the targets of the pool that t's pool fetches from, under
