@@ -72,7 +72,8 @@ func classify(s sight) (health.Class, string) {
 //	any                   cancelled, we lack something    internal
 //	asking, connecting    timed out, no route             network
 //	connecting            refused, reset                  refused
-//	handshaking           certificate, alert, no TLS      tls
+//	handshaking           certificate, no TLS             tls
+//	any                   TLS alert                       tls
 //	later                 timed out                       slow
 //	later                 reset, closed early             refused
 //	reading               not the protocol                wrong-body
@@ -90,7 +91,7 @@ func classifyError(s sight) (health.Class, string) {
 		return health.Network, "no route to " + s.from + family(s.from)
 	case isReset(err):
 		return health.Refused, s.from + " reset the connection" + during(s.stage)
-	case s.stage == handshaking:
+	case s.stage == handshaking, alerted(err):
 		if why := tlsReason(err); why != "" {
 			return health.TLSFailure, "TLS with " + s.from + ": " + why
 		}

@@ -62,6 +62,7 @@ func TestClassifyError(t *testing.T) {
 
 		{handshaking, errors.New("tls: server selected unsupported curve"), health.TLSFailure},
 		{handshaking, &net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}, health.TLSFailure},
+		{waiting, &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, health.TLSFailure},
 		{handshaking, errors.New("something else"), health.TLSFailure},
 		{reading, errors.New("malformed HTTP response"), health.WrongBody},
 	} {

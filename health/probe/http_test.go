@@ -324,9 +324,9 @@ func TestUntrustedAuthority(t *testing.T) {
 	_, strange := newCA(t)
 	e := startEdge(t, "127.0.0.2", ca)
 	expect(t, run(t, monitor(config.HTTPS, e.Addr().Port(), strange), e.Addr().Addr()), health.TLSFailure,
-		"TLS with 127.0.0.2: the certificate is signed by an authority that is not trusted here (CN=shunt test authority)")
+		"TLS with 127.0.0.2: the certificate is signed by an authority that is not trusted here (CN=shunt test authority; the server sends no intermediate certificate)")
 	expect(t, run(t, monitor(config.HTTPS, e.Addr().Port(), ""), e.Addr().Addr()), health.TLSFailure,
-		"TLS with 127.0.0.2: the certificate is signed by an authority that is not trusted here (CN=shunt test authority)")
+		"TLS with 127.0.0.2: the certificate is signed by an authority that is not trusted here (CN=shunt test authority; the server sends no intermediate certificate)")
 	plain := startEdge(t, "127.0.0.2", nil)
 	expect(t, run(t, monitor(config.HTTPS, plain.Addr().Port(), ""), plain.Addr().Addr()), health.TLSFailure,
 		"TLS with 127.0.0.2: what answers does not speak TLS")

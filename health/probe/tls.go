@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -48,6 +49,17 @@ func tlsConfig(host, rootCAs string) (*tls.Config, error) {
 	}, nil
 }
 
+// remoteAlert is the operation of an error that is a TLS alert of the server.
+// Under TLS 1.3 one about the client, as that it shows no certificate, comes
+// when for the client the handshake is over (RFC 8446 §4.4.2.4).
+const remoteAlert = "remote error"
+
+// alerted reports whether err is a TLS alert of the server.
+func alerted(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == remoteAlert
+}
+
 // badCertEnd returns when the certificates end that err is about; zero when
 // it is about something else.
 func badCertEnd(err error) time.Time {
@@ -80,7 +92,7 @@ func tlsReason(err error) string {
 		return "the certificate is not valid: " + strings.TrimPrefix(bad.Err.Error(), "x509: ")
 	case errors.As(err, &record):
 		return "what answers does not speak TLS"
-	case errors.As(err, &op) && op.Op == "remote error":
+	case errors.As(err, &op) && op.Op == remoteAlert:
 		return "the handshake was refused with the TLS alert " + strings.TrimPrefix(op.Err.Error(), "tls: ")
 	case strings.HasPrefix(err.Error(), "tls: "):
 		return "the TLS handshake failed: " + strings.TrimPrefix(err.Error(), "tls: ")
@@ -116,7 +128,9 @@ func certNames(cert *x509.Certificate) string {
 	return printable(strings.Join(names, ", "), 120)
 }
 
-// issuer returns who signed the certificate that err is about.
+// issuer returns who signed the certificate that err is about, and whether the
+// server sends nothing above it: browsers find what is missing by themselves,
+// and so hide from people that a chain is incomplete.
 func issuer(err error) string {
 	var bad *tls.CertificateVerificationError
 	if !errors.As(err, &bad) || len(bad.UnverifiedCertificates) == 0 {
@@ -124,7 +138,11 @@ func issuer(err error) string {
 	}
 	chain := bad.UnverifiedCertificates
 	if name := chain[len(chain)-1].Issuer.String(); name != "" {
-		return " (" + printable(name, 80) + ")"
+		alone := ""
+		if len(chain) == 1 && !bytes.Equal(chain[0].RawIssuer, chain[0].RawSubject) {
+			alone = "; the server sends no intermediate certificate"
+		}
+		return " (" + printable(name, 80) + alone + ")"
 	}
 	return ""
 }
