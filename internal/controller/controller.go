@@ -174,10 +174,12 @@ func (c *Controller) adopt(l *Loaded) {
 
 // Run decides whenever a verdict, an override or the configuration changes,
 // until ctx ends; then it saves the state. The first decision is published
-// before Run waits for anything.
+// before Run waits for anything, and saved at once: the generations of the
+// next process lie above it, however soon this one ends.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.done)
 	c.decide(true)
+	c.save()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	save := time.NewTicker(saveEvery)

@@ -52,9 +52,9 @@ func (c *Controller) writeNext() {
 	if k.next == nil || !k.since.IsZero() {
 		return
 	}
-	s := k.next
+	s, write := k.next, k.write
 	k.next, k.tell, k.tellNow, k.since = nil, nil, k.tell, time.Now()
-	go func() { k.wrote <- k.write(s) }()
+	go func() { k.wrote <- write(s) }()
 }
 
 // written takes note of how the write under way went. Failing, it says so in
