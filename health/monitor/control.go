@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -98,19 +101,23 @@ func askControls(ctx context.Context, dial func(context.Context, netip.AddrPort)
 	for _, a := range addrs {
 		wg.Go(func() {
 			if err := dial(ctx, a); err != nil {
+				if op := (*net.OpError)(nil); errors.As(err, &op) {
+					err = op.Err // without the address again
+				}
 				errs <- fmt.Errorf("%s: %w", a, err)
 				return
 			}
 			errs <- nil
 		})
 	}
-	var failed error
+	var failed []string
 	for range addrs {
 		err := <-errs
 		if err == nil {
 			return nil
 		}
-		failed = errors.Join(failed, err)
+		failed = append(failed, err.Error())
 	}
-	return failed
+	slices.Sort(failed)
+	return errors.New(strings.Join(failed, "; ")) // one line, for the log
 }
