@@ -329,7 +329,7 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"- Machine: test\n",
 		"| work | shunt | knot |\n|---|---:|---:|\n| names | 3.00 | 4.00 |\n", // medians
-		"| work | knot |\n|---|---:|\n| names | 0.75 |\n",                      // of 0.5, 1, 0.75
+		"| work | knot |\n|---|---:|\n| names | 0.75 |\n",                     // of 0.5, 1, 0.75
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

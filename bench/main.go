@@ -178,9 +178,13 @@ func (l *lab) sections(ctx context.Context, o options, r *report) error {
 		r.loads = append(r.loads, loads)
 	}
 	if o.big {
-		return l.large(ctx, o, r)
+		if err := l.large(ctx, o, r); err != nil {
+			return err
+		}
 	}
-	return nil
+	var err error
+	r.reaction, err = l.reacting(ctx, o.rounds)
+	return err
 }
 
 // small measures all works and the reload of a small zone.

@@ -22,7 +22,7 @@ func (r *report) markdown() string {
 		return micro(median(over(all, func(f figure) time.Duration { return f.cpu })))
 	}
 	r.table(&b, "Server CPU per answer, µs", r.works, cpu)
-	r.table(&b, "Ratio: shunt's CPU per answer over the other's (median of the rounds' ratios; below 1 shunt is cheaper)", r.works, nil)
+	r.table(&b, "Ratio: shunt's CPU per answer over the other's (median of the rounds' ratios; behind ≤ or > is this project's goal)", r.works, nil)
 	r.table(&b, "Answers per second", r.atRate(false), func(all []figure) string {
 		return thousands(int(median(over(all, figure.qps))))
 	})
@@ -38,6 +38,7 @@ func (r *report) markdown() string {
 	r.table(&b, "Resident memory after the load, MB", r.works[:min(1, len(r.works))], megabytes)
 	r.loadTable(&b)
 	r.reloadTable(&b)
+	r.reactionTable(&b)
 	r.grid(&b, "dnsperf instead of our sender: server CPU per answer, µs", "work", []row{{"static names", func(name string) string {
 		return orNone(r.dnsperf[name], func(all []time.Duration) string { return micro(median(all)) })
 	}}})
@@ -71,7 +72,7 @@ func (r *report) table(b *strings.Builder, title string, works []work, text func
 			case name == "shunt":
 				return none
 			}
-			return orNone(ratios(c["shunt"], c[name]), ratio)
+			return orNone(ratios(c["shunt"], c[name]), func(all []float64) string { return against(all, w.goals[name]) })
 		}})
 	}
 	r.grid(b, title, "work", rows)
@@ -138,12 +139,50 @@ func (r *report) reloadTable(b *strings.Builder) {
 	r.grid(b, "Reload of a changed zone file at 20,000 queries a second", "zone", rows)
 }
 
+func (r *report) reactionTable(b *strings.Builder) {
+	if r.reaction == nil {
+		return
+	}
+	var rows []row
+	for _, f := range []fault{refuses, fails, hangs} {
+		rows = append(rows, row{faultNames[f], func(name string) string {
+			return orNone(r.reaction.after[f][name], func(all []time.Duration) string {
+				return fmt.Sprintf("%s (%s–%s)", seconds(median(all)), seconds(slices.Min(all)), seconds(slices.Max(all)))
+			})
+		}})
+	}
+	r.grid(b, "Failover: seconds from the fault of the first path to the first changed answer (least–most)", "fault", rows)
+	if len(r.reaction.flip) > 0 {
+		fmt.Fprintf(b, "\nshunt with %s services, at %s queries a second: from the deciding 500 to the first changed answer %.1f ms (worst %.1f ms), %s queries lost in all faults.\n",
+			thousands(crowded), thousands(reloadRate), median(r.reaction.flip).Seconds()*1000, slices.Max(r.reaction.flip).Seconds()*1000, thousands(sum(r.reaction.lost)))
+	}
+}
+
+func sum(all []int) (n int) {
+	for _, i := range all {
+		n += i
+	}
+	return n
+}
+
 // orNone prints all, if there is anything.
 func orNone[T any](all []T, text func([]T) string) string {
 	if len(all) == 0 {
 		return none
 	}
 	return text(all)
+}
+
+// against prints the median of all beside its goal, if there is one.
+func against(all []float64, goal float64) string {
+	m := ratio(all)
+	switch {
+	case goal == 0:
+		return m
+	case median(all) <= goal:
+		return fmt.Sprintf("%s ≤ %v", m, goal)
+	}
+	return fmt.Sprintf("**%s** > %v", m, goal)
 }
 
 // ratio prints two digits that say something.

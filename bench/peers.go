@@ -47,37 +47,45 @@ func peers(shunt, bare string) []peer {
 			argv: func(bin string, s site) []string { return []string{bin, fmt.Sprint(s.port)} },
 			note: "recvmmsg, a fixed answer, sendmmsg: the cost of the sockets",
 		},
+		crowdPeer(shunt),
 	}
 }
 
 func shuntPeer(path string) peer {
 	return peer{
 		name: "shunt", command: path, version: []string{"version"}, can: static | steered,
-		files: func(s site) map[string]string {
-			var pools, weighted strings.Builder
-			for i, addr := range paths {
-				fmt.Fprintf(&pools, "  - {name: p%d, addresses: [%s], monitors: [web]}\n", i, addr)
-				fmt.Fprintf(&weighted, "{pool: p%d, weight: %d}, ", i, weights[i])
-			}
-			return map[string]string{"shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
-listen: {dns: ["127.0.0.1:%[2]d"], control: %[1]s/c.sock}
-monitors:
-  - {name: web, http: {host: bench.test, port: %[3]d, path: /}, interval: 1s, timeout: 1s}
-pools:
-%[4]szones:
-  - name: bench.test
-    file: %[5]s
-    services:
-      - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s}
-      - {name: we, pools: [%[6]s], policy: weighted, ttl: 30s}
-`, s.dir, s.port, s.web, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "))}
-		},
+		files: func(s site) map[string]string { return shuntFiles(s, "bench.test", 0) },
 		argv: func(bin string, s site) []string {
 			return []string{bin, "serve", "-c", filepath.Join(s.dir, "shunt.yaml")}
 		},
 		reload: hangup,
 		note:   "sees one CPU by its affinity, so GOMAXPROCS is its own choice and it has one UDP worker",
 	}
+}
+
+// shuntFiles returns the configuration of shunt: host is what its probes ask
+// for, more is how many services it has beside those that are measured.
+func shuntFiles(s site, host string, more int) map[string]string {
+	var pools, weighted, services strings.Builder
+	for i, addr := range paths {
+		fmt.Fprintf(&pools, "  - {name: p%d, addresses: [%s], monitors: [web]}\n", i, addr)
+		fmt.Fprintf(&weighted, "{pool: p%d, weight: %d}, ", i, weights[i])
+	}
+	for i := range more {
+		fmt.Fprintf(&services, "      - {name: s%07d, pools: [p0, p1, p2]}\n", i)
+	}
+	return map[string]string{"shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
+listen: {dns: ["127.0.0.1:%[2]d"], control: %[1]s/c.sock}
+monitors:
+  - {name: web, http: {host: %[3]s, port: %[4]d, path: /}, interval: 1s, timeout: 1s, fall: %[5]d, rise: 1, hold_down: 0s}
+pools:
+%[6]szones:
+  - name: bench.test
+    file: %[7]s
+    services:
+      - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s}
+      - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s}
+%[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String())}
 }
 
 func gdnsdPeer() peer {
@@ -100,7 +108,8 @@ func gdnsdPeer() peer {
   state_dir => "%s/state"
 }
 service_types => {
-  web => { plugin => http_status, port => %d, vhost => bench.test, url_path => "/", ok_codes => [200], interval => 2, timeout => 1 }
+  web => { plugin => http_status, port => %d, vhost => bench.test, url_path => "/", ok_codes => [200], interval => 2, timeout => 1,
+    up_thresh => 1, ok_thresh => 1, down_thresh => 1 }
 }
 plugins => {
   metafo => { resources => { fo => { datacenters => [p0, p1, p2], dcmap => {%s } } } }
@@ -256,7 +265,7 @@ write-pid=no
 		return p
 	}
 	p.extra = func(s site) string {
-		return fmt.Sprintf("fo 30 LUA A \"ifurlup('http://bench.test:%d/', {{'%s'},{'%s'},{'%s'}})\"\n", s.web, paths[0], paths[1], paths[2]) +
+		return fmt.Sprintf("fo 30 LUA A \"ifurlup('http://bench.test:%d/', {{'%s'},{'%s'},{'%s'}}, {timeout=1})\"\n", s.web, paths[0], paths[1], paths[2]) +
 			fmt.Sprintf("we 30 LUA A \"pickwrandom({{%d,'%s'},{%d,'%s'},{%d,'%s'}})\"\n", weights[0], paths[0], weights[1], paths[1], weights[2], paths[2])
 	}
 	p.note = "weighted by pickwrandom, which looks at no health: less work than the others do"

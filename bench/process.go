@@ -37,7 +37,9 @@ func start(cpu int, dir, log string, argv []string) (*process, error) {
 	cmd.Env = serverEnv()
 	// Ctrl-C is for us alone; should we be killed, the server ends by itself.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := startOn(cpu, cmd); err != nil {
+	var one unix.CPUSet
+	one.Set(cpu)
+	if err := on(one, cmd.Start); err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, log: log, done: make(chan struct{})}
@@ -48,22 +50,20 @@ func start(cpu int, dir, log string, argv []string) (*process, error) {
 	return p, nil
 }
 
-// startOn starts cmd with the affinity of its first thread set: a child
-// inherits the mask of the thread that forks it.
-func startOn(cpu int, cmd *exec.Cmd) error {
+// on runs f on a thread with this affinity. A command that f starts inherits
+// it: a child gets the mask of the thread that forks it.
+func on(cpus unix.CPUSet, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var own unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &own); err != nil {
 		return err
 	}
-	var one unix.CPUSet
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
+		return fmt.Errorf("set the CPU affinity: %w", err)
 	}
 	defer unix.SchedSetaffinity(0, &own)
-	return cmd.Start()
+	return f()
 }
 
 // serverEnv is our environment without what we set for ourselves: a Go server

@@ -24,16 +24,17 @@ const (
 
 // A report gathers what was measured and prints it.
 type report struct {
-	options options
-	peers   []peer
-	missing []string
-	about   []string // machine, versions, command
-	works   []work
-	cells   map[string]cell
-	loads   []load
-	reloads []reload
-	dnsperf map[string][]time.Duration
-	goLines []string
+	options  options
+	peers    []peer
+	missing  []string
+	about    []string // machine, versions, command
+	works    []work
+	cells    map[string]cell
+	loads    []load
+	reloads  []reload
+	reaction *reaction
+	dnsperf  map[string][]time.Duration
+	goLines  []string
 }
 
 func newReport(o options, l *lab, root string) *report {
@@ -109,6 +110,16 @@ func (r *report) judge() error {
 			}
 			if re.after["shunt"][i] >= re.limit {
 				all = append(all, fmt.Errorf("shunt: no new answer %v after a reload of %s names", re.limit, thousands(re.names)))
+			}
+		}
+	}
+	if r.reaction != nil {
+		if lost := sum(r.reaction.lost); lost > 0 {
+			all = append(all, fmt.Errorf("shunt lost %d queries while a path failed", lost))
+		}
+		for f, after := range r.reaction.after {
+			if m := median(after["shunt"]); m >= r.reaction.limit {
+				all = append(all, fmt.Errorf("shunt: the answer did not change within %v: %s", m, faultNames[f]))
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (s *server) reloadOnce(w work, n, serial int, r reload) error {
 	if err := s.zoneFile(n, serial); err != nil {
 		return err
 	}
-	ask, err := newWatch(s.port, marker(serial))
+	ask, err := newWatch(s.port, "now."+origin, marker(serial))
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *server) reloadOnce(w work, n, serial int, r reload) error {
 	return nil
 }
 
-// A watch asks for the record that a reload changes, once a millisecond.
+// A watch asks for an address that is about to change, once a millisecond.
 type watch struct {
 	fd    int
 	query []byte
@@ -157,8 +157,8 @@ type watch struct {
 	last  time.Duration
 }
 
-func newWatch(port int, want string) (*watch, error) {
-	q := ask("now."+origin, 1, typeA, 0, 1)
+func newWatch(port int, name, want string) (*watch, error) {
+	q := ask(name, 1, typeA, 0, 1)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -221,6 +221,9 @@ var completed = regexp.MustCompile(`Queries completed:\s+(\d+)`)
 
 // dnsperf measures static names with dnsperf instead of our own sender.
 func (l *lab) dnsperf(ctx context.Context, o options, servers []*server) (map[string][]time.Duration, error) {
+	if _, err := find("dnsperf"); err != nil {
+		return nil, err
+	}
 	say("dnsperf")
 	path := filepath.Join(l.dir, "queries")
 	var text strings.Builder

@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -277,8 +276,8 @@ func run(w work, port int, length time.Duration) (tally, error) {
 	} else {
 		err = s.flood(length)
 	}
-	if err == nil && s.answered == 0 {
-		err = errors.New("no right answer")
+	if err == nil && s.sent > 0 && s.answered == 0 {
+		err = fmt.Errorf("%d queries, %d lost, %d answered wrong", s.sent, s.lost, s.wrong)
 	}
 	return s.tally, err
 }

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,7 +27,7 @@ type server struct {
 type lab struct {
 	dir       string
 	serverCPU int
-	web       int
+	web       *web
 	peers     []peer
 	bins      map[string]string // by command
 	missing   []string
@@ -49,35 +49,6 @@ func newLab(dir string, serverCPU int, all []peer) (*lab, error) {
 	var err error
 	l.web, err = serveWeb()
 	return l, err
-}
-
-// serveWeb answers 200 to every request on one port of all paths, as long as
-// we live.
-func serveWeb() (port int, err error) {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	for range 20 {
-		var all []net.Listener
-		port = 0
-		for _, path := range paths {
-			var ln net.Listener
-			ln, err = net.Listen("tcp4", fmt.Sprintf("%s:%d", path, port))
-			if err != nil {
-				break
-			}
-			all = append(all, ln)
-			port = ln.Addr().(*net.TCPAddr).Port
-		}
-		if err == nil {
-			for _, ln := range all {
-				go http.Serve(ln, handler)
-			}
-			return port, nil
-		}
-		for _, ln := range all {
-			ln.Close()
-		}
-	}
-	return 0, err
 }
 
 // freePort returns a port that is free on 127.0.0.1 for UDP and TCP.
@@ -108,7 +79,7 @@ func (l *lab) prepare(p peer, n int) (*server, error) {
 	l.runs++
 	dir := filepath.Join(l.dir, fmt.Sprintf("%s-%d", strings.ReplaceAll(p.name, " ", "-"), l.runs))
 	s := &server{peer: p, bin: l.bins[p.command]}
-	s.site = site{dir: dir, port: port, web: l.web, zone: filepath.Join(dir, "zones", "bench.test")}
+	s.site = site{dir: dir, port: port, web: l.web.port, zone: filepath.Join(dir, "zones", "bench.test")}
 	for _, sub := range []string{"zones", "run", "state"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -167,7 +138,7 @@ func (s *server) fits(w work) bool { return s.can&w.need != 0 }
 // check waits until the server answers each of the works it takes part in.
 func (s *server) check(ctx context.Context, all []work) error {
 	for _, w := range all {
-		if !s.fits(w) || s.can&(static|steered) == 0 {
+		if !s.fits(w) || s.can == fixed {
 			continue
 		}
 		if err := await(ctx, w, s, 30*time.Second); err != nil {
@@ -187,6 +158,9 @@ func (l *lab) startAll(ctx context.Context, n int, all []work) (servers []*serve
 		}
 	}()
 	for _, p := range l.peers {
+		if !slices.ContainsFunc(all, func(w work) bool { return p.can&w.need != 0 }) {
+			continue
+		}
 		s, err := l.prepare(p, n)
 		if err != nil {
 			return servers, err
