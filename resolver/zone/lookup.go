@@ -7,11 +7,12 @@ import (
 )
 
 // How many CNAMEs and DNAMEs one answer follows; whoever asked goes on from
-// there. A DNAME counts as one more only while the chain is short: a pair of
-// them can make ever longer names of one question (Knot stops there too).
+// there. A pair of DNAMEs can make ever longer names of one question, so that
+// one met again by a longer name counts only while the chain is short (Knot
+// stops there too).
 const (
-	maxChain   = 20
-	maxRenamed = 5 // names left behind before a DNAME that is still followed
+	maxChain = 20
+	maxGrown = 5 // names left behind before a DNAME that is still followed by a longer name
 )
 
 // Append answers q: it appends the answer, authority and additional sections
@@ -35,8 +36,8 @@ const (
 //
 // After a CNAME the rcode is that of the last name (RFC 6604), AA that of the
 // first. A chain ends without an error where it leaves our zones, repeats
-// itself, meets a DNAME that leads to below itself or one after five other
-// names, or has followed 20. The type ANY gets one RRset: what a
+// itself, meets a DNAME that leads to below itself, meets one again by a longer
+// name after five others, or has followed 20. The type ANY gets one RRset: what a
 // service answers, else the one with the lowest type (RFC 8482 §4.1).
 //
 // Answer and authority sections that do not fit leave an empty message with
@@ -181,13 +182,14 @@ func (r *reply) alias(body []byte) bool {
 // (RFC 6672 §3.2). A DNAME that is met again is in the answer already; one
 // that leads to below itself would be met for ever, and is not followed.
 func (r *reply) rename(c *node, i int) bool {
-	met := slices.Contains(r.dnames[:r.hops], c)
-	if r.hops >= maxRenamed || !r.leave(c) {
+	met := slices.Index(r.dnames[:r.hops], c)
+	grown := met >= 0 && len(r.wireAt(int(r.owners[met]))) < r.name.size
+	if grown && r.hops >= maxGrown || !r.leave(c) {
 		return false
 	}
 	set, _ := r.zone.get(c, dns.TypeDNAME)
 	prefix := int(r.name.off[i&maxLabels])
-	if !met && !r.add(set.body, set.count, r.at+prefix, inAnswer) {
+	if met < 0 && !r.add(set.body, set.count, r.at+prefix, inAnswer) {
 		return false
 	}
 	target := set.body[rrHead:]

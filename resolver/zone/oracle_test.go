@@ -78,9 +78,9 @@ func (o *oracle) answer(name string, typ uint16) *dns.Msg {
 	m := new(dns.Msg)
 	m.Authoritative = true
 	var left []string
-	var used []string
+	used := map[string]int{}
 	for len(left) < maxChain {
-		next, ok := o.step(m, name, typ, len(left), &used)
+		next, ok := o.step(m, name, typ, len(left), used)
 		left = append(left, name)
 		if !ok || !dns.IsSubDomain(o.origin, next) || slices.Contains(left, next) {
 			break
@@ -91,7 +91,7 @@ func (o *oracle) answer(name string, typ uint16) *dns.Msg {
 }
 
 // step answers for one name and returns the next.
-func (o *oracle) step(m *dns.Msg, name string, typ uint16, hops int, used *[]string) (next string, ok bool) {
+func (o *oracle) step(m *dns.Msg, name string, typ uint16, hops int, used map[string]int) (next string, ok bool) {
 	labels := dns.SplitDomainName(strings.TrimSuffix(name, o.origin))
 	at := o.origin
 	for i := len(labels); ; i-- {
@@ -124,13 +124,15 @@ func (o *oracle) step(m *dns.Msg, name string, typ uint16, hops int, used *[]str
 	}
 }
 
-func (o *oracle) rename(m *dns.Msg, dn *dns.DNAME, name, at string, typ uint16, hops int, used *[]string) (string, bool) {
-	if hops >= maxRenamed {
+func (o *oracle) rename(m *dns.Msg, dn *dns.DNAME, name, at string, typ uint16, hops int, used map[string]int) (string, bool) {
+	size, _ := dns.PackDomainName(name, make([]byte, 300), 0, nil, false)
+	first, met := used[at] // the length of the name that first met it
+	if met && size > first && hops >= maxGrown {
 		return "", false
 	}
-	if !slices.Contains(*used, at) {
+	if !met {
 		m.Answer = append(m.Answer, as([]dns.RR{dn}, at)...)
-		*used = append(*used, at)
+		used[at] = size
 	}
 	prefix := strings.TrimSuffix(name, at)
 	if at == "." {
