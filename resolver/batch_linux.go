@@ -167,13 +167,14 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 		return false
 	}
 	now := time.Now()
-	replies := 0
+	replies, used := 0, 0
 	for i := range n {
-		m := &l.each[i]
-		reply := l.worker.Answer(m.reply[:0], whole(m.query[:l.in[i].n]), l.client(i), now, UDP)
+		room := l.replies[used : used : used+udpReply]
+		reply := l.worker.Answer(room, whole(l.query(i)), l.client(i), now, UDP)
 		if len(reply) > 0 {
 			l.reply(replies, i, reply)
 			replies++
+			used += len(reply)
 		}
 		l.ready(i)
 	}

@@ -188,12 +188,12 @@ func TestSendSkipsWhatDoesNotGo(t *testing.T) {
 	// Broadcast without SO_BROADCAST is EACCES, and from 127.0.0.1 nothing goes abroad.
 	to := [][4]byte{{127, 0, 0, 1}, {255, 255, 255, 255}, {127, 0, 0, 1}, {255, 255, 255, 255}, {255, 255, 255, 255}, {127, 0, 0, 1}}
 	for i, addr := range to {
-		from := binary.NativeEndian.AppendUint16(l.each[i].from[:0], unix.AF_INET)
+		from := binary.NativeEndian.AppendUint16(l.from[i][:0], unix.AF_INET)
 		from = binary.BigEndian.AppendUint16(from, uint16(port))
-		copy(l.each[i].from[len(from):], addr[:])
+		copy(l.from[i][len(from):], addr[:])
 		l.in[i].Namelen = unix.SizeofSockaddrInet4
 		l.in[i].SetControllen(0)
-		l.reply(i, i, append(l.each[i].reply[:0], byte(i)))
+		l.reply(i, i, append(l.replies[i:i], byte(i)))
 	}
 	l.send(fd, len(to))
 	client.SetReadDeadline(time.Now().Add(5 * time.Second))

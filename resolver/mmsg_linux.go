@@ -18,34 +18,28 @@ type mmsghdr struct {
 }
 
 // messages is the memory of one batch, made once. The kernel reads and writes
-// it through the headers, whose pointers keep their targets within it.
+// it through the headers, whose pointers keep their targets within it. What is
+// used of each message lies close to the others', for the sake of the caches:
+// a batch touches few pages but those of the queries.
 type messages struct {
 	in, out   [batch]mmsghdr
 	inV, outV [batch]unix.Iovec
-	each      [batch]message
-}
-
-// A message is one query and its reply. Its size is no multiple of 4,096, so
-// that the fronts of all, which alone are used, do not share the few ways of
-// the same cache sets.
-type message struct {
-	query [udpQuery + 1]byte
-	reply [udpReply]byte
-	from  [unix.SizeofSockaddrInet6]byte
-	oob   [unix.SizeofCmsghdr + 24]byte // oobLen
+	from      [batch][unix.SizeofSockaddrInet6]byte
+	oob       [batch][unix.SizeofCmsghdr + 24]byte // oobLen
+	replies   [batch * udpReply]byte               // one behind the other
+	queries   [batch][udpQuery + 1]byte
 }
 
 // newMessages returns a batch whose in headers are ready to receive.
 func newMessages() *messages {
 	b := new(messages)
-	for i := range b.each {
-		m := &b.each[i]
-		b.inV[i].Base = &m.query[0]
-		b.inV[i].SetLen(len(m.query))
+	for i := range batch {
+		b.inV[i].Base = &b.queries[i][0]
+		b.inV[i].SetLen(len(b.queries[i]))
 		b.in[i].Iov = &b.inV[i]
 		b.in[i].SetIovlen(1)
-		b.in[i].Name = &m.from[0]
-		b.in[i].Control = &m.oob[0]
+		b.in[i].Name = &b.from[i][0]
+		b.in[i].Control = &b.oob[i][0]
 		b.ready(i)
 		b.out[i].Iov = &b.outV[i]
 		b.out[i].SetIovlen(1)
@@ -53,11 +47,14 @@ func newMessages() *messages {
 	return b
 }
 
+// query returns message i, as far as it was read.
+func (b *messages) query(i int) []byte { return b.queries[i][:b.in[i].n] }
+
 // ready makes the header of message i fit to receive again: the kernel has
 // written over both lengths.
 func (b *messages) ready(i int) {
 	b.in[i].Namelen = unix.SizeofSockaddrInet6
-	b.in[i].SetControllen(len(b.each[i].oob))
+	b.in[i].SetControllen(len(b.oob[i]))
 }
 
 // client returns who sent message i. Port 0, which nobody has, stands for an
@@ -65,7 +62,7 @@ func (b *messages) ready(i int) {
 func (b *messages) client(i int) netip.AddrPort {
 	// struct sockaddr_in {sa_family_t family; in_port_t port; in_addr addr; …}
 	// struct sockaddr_in6 {sa_family_t family; in_port_t port; uint32_t flowinfo; in6_addr addr; …}
-	from := &b.each[i].from
+	from := &b.from[i]
 	port := binary.BigEndian.Uint16(from[2:])
 	switch n := b.in[i].Namelen; binary.NativeEndian.Uint16(from[:]) {
 	case unix.AF_INET:
@@ -82,11 +79,11 @@ func (b *messages) client(i int) netip.AddrPort {
 
 // reply makes the header o of out send reply to who sent message i.
 func (b *messages) reply(o, i int, reply []byte) {
-	m, in, out := &b.each[i], &b.in[i], &b.out[o]
+	in, out := &b.in[i], &b.out[o]
 	b.outV[o].Base = &reply[0]
 	b.outV[o].SetLen(len(reply))
 	out.Name, out.Namelen = in.Name, in.Namelen
-	oob := replyFrom(m.oob[:min(int(in.Controllen), len(m.oob))])
+	oob := replyFrom(b.oob[i][:min(int(in.Controllen), len(b.oob[i]))])
 	out.Control = nil
 	if len(oob) > 0 {
 		out.Control = &oob[0]
