@@ -44,6 +44,7 @@ type Node struct {
 	cfg     *config.Config
 	dns     *resolver.Server
 	control net.Listener
+	lock    *os.File // the state directory, taken for as long as the node lives
 	runner  *monitor.Runner
 	ctl     *controller.Controller
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
@@ -71,6 +72,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	state, err := controller.ReadState(cfg.Node.StateDir)
 	if err != nil {
 		return err
+	}
+	if n.lock, err = lock(cfg.Node.StateDir); err != nil {
+		return fmt.Errorf("node.state_dir: %w", err)
 	}
 	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
 		return fmt.Errorf("listen.dns: %w", err)
@@ -100,6 +104,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 // close ends what open opened.
 func (n *Node) close() {
+	if n.lock != nil {
+		n.lock.Close()
+	}
 	if n.dns != nil {
 		n.dns.Close()
 	}

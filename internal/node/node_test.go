@@ -280,6 +280,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Open(l, Options{Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "node.state_dir") {
+		t.Errorf("a second node on the same state: %v", err)
+	}
+	cfg.Node.StateDir = filepath.Join(s.dir, "other-state")
 	if _, err := Open(l, Options{Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "listen.control") {
 		t.Errorf("a second node on the same socket: %v", err)
 	}
