@@ -15,7 +15,8 @@ type Witness struct {
 //	Blind  r                                   OriginFails  Elsewhere  r counts
 //	yes    any                                 -            -          no: the vantage is blind
 //	no     success                             -            -          yes
-//	no     edge-5xx, origin-5xx, status ≥ 500  yes          -          no: no other CDN would do better
+//	no     edge-5xx, origin-5xx, status ≥ 500  yes          no         no: no other CDN would do better
+//	no     edge-5xx, origin-5xx, status ≥ 500  yes          yes        yes: another CDN does better, whatever the origin says
 //	no     edge-5xx, origin-5xx, status ≥ 500  no           -          yes
 //	no     challenge                           -            no         no: the prober itself may be blocked
 //	no     challenge                           -            yes        yes: only this path is challenged
@@ -28,7 +29,7 @@ func Void(r Result, w Witness) string {
 		return ""
 	case r.Class == Challenge && !w.Elsewhere:
 		return "challenged on every path: the prober itself may be blocked"
-	case r.ServerError() && w.Origin != "" && w.OriginFails:
+	case r.ServerError() && w.Origin != "" && w.OriginFails && !w.Elsewhere:
 		return "its origin " + w.Origin + " fails the same check"
 	}
 	return ""

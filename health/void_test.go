@@ -20,6 +20,7 @@ func TestVoid(t *testing.T) {
 		{"edge 500, origin fails", failure(Edge5xx, 500), Witness{Origin: "o", OriginFails: true}, false},
 		{"origin 502, origin fails", failure(Origin5xx, 502), Witness{Origin: "o", OriginFails: true}, false},
 		{"status 503, origin fails", failure(Status, 503), Witness{Origin: "o", OriginFails: true}, false},
+		{"edge 500, origin fails, fine elsewhere", failure(Edge5xx, 500), Witness{Origin: "o", OriginFails: true, Elsewhere: true}, true},
 		{"status 404, origin fails", failure(Status, 404), Witness{Origin: "o", OriginFails: true}, true},
 		{"edge 500, origin is fine", failure(Edge5xx, 500), Witness{Origin: "o"}, true},
 		{"edge 500, no origin named", failure(Edge5xx, 500), Witness{OriginFails: true}, true},

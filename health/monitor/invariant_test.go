@@ -126,6 +126,7 @@ func TestInvariantOriginSuppression(t *testing.T) {
 	}{
 		{"all get 502", "502", "502", "500", "cdn=up two=up origin=down"},
 		{"the origin hangs", "502", "500", "hang", "cdn=up two=up origin=down"},
+		{"the origin fails our check, another CDN is well", "502", "ok", "500", "cdn=down two=up origin=down"},
 		{"the origin is well", "502", "ok", "ok", "cdn=down two=up origin=up"},
 		{"of the origin nothing can be learnt", "502", "ok", "no route", "cdn=down two=up origin=up"},
 		{"another failure", "refused", "502", "500", "cdn=down two=up origin=down"},

@@ -37,6 +37,9 @@ func (r *Runner) take(o outcome, now time.Time) {
 	t.last = o.r
 	if o.r.Class != health.Internal {
 		r.mark(t, o.r.OK)
+		if !o.r.OK {
+			t.failed = o.r.At
+		}
 	} else if !o.r.NoRoute && !t.isLookup() {
 		r.logUnable(t, o.r.Reason)
 	}

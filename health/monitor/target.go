@@ -19,6 +19,7 @@ type target struct {
 
 	last    health.Result // the latest, counted or not
 	ok      bool          // the latest result that says anything was a success
+	failed  time.Time     // the latest failure, counted or not
 	latency time.Duration // of the latest success
 	certEnd time.Time     // as last seen
 	held    string        // why its latest vote is void

@@ -71,16 +71,17 @@ func (r *Runner) vote(t *target, res health.Result, now time.Time) bool {
 // need to have been heard after since. It is called at a first failure too, so
 // that what they say last is no older, should they not answer in time.
 func (r *Runner) consult(t *target, res health.Result, since, now time.Time) {
-	if res.ServerError() {
+	switch {
+	case res.ServerError() && t.pool.def.Origin != "":
+		t.asked = r.others(t, res)
 		for _, o := range r.originOf(t) {
 			r.hurry(o, since, now)
 		}
+	case res.Class == health.Challenge:
+		t.asked = r.others(t, res)
 	}
-	if res.Class == health.Challenge {
-		t.asked = r.others(t)
-		for _, o := range t.asked {
-			r.hurry(o, since, now)
-		}
+	for _, o := range t.asked {
+		r.hurry(o, since, now)
 	}
 }
 
@@ -92,17 +93,18 @@ func (r *Runner) witness(t *target, res health.Result, now time.Time) (w health.
 		w.Origin = t.pool.def.Origin
 		w.OriginFails, heard = allFail(r.originOf(t), t.asOf, now)
 	}
-	if res.Class == health.Challenge {
-		for _, o := range t.asked {
-			fresh := !o.last.At.Before(t.asOf)
-			if o.ok {
-				w.Elsewhere = true
-				if fresh {
-					return w, true
-				}
+	if res.OK || res.Class != health.Challenge && w.Origin == "" {
+		return w, heard
+	}
+	for _, o := range t.asked {
+		fresh := !o.last.At.Before(t.asOf)
+		if o.ok && (res.Class == health.Challenge || o.steady(now)) {
+			w.Elsewhere = true
+			if fresh {
+				return w, true
 			}
-			heard = heard && fresh
 		}
+		heard = heard && fresh
 	}
 	return w, heard
 }
@@ -130,8 +132,18 @@ func allFail(ts []*target, since, now time.Time) (fail, heard bool) {
 // ten): were those counted, every CDN would fall at the end of an outage, and
 // all traffic go to the origin. Its hold-down has no part in this.
 func (o *target) failing(now time.Time) bool {
-	recovery := time.Duration(max(o.check.def.Rise, 1)) * o.check.def.Interval
-	return !o.ok || o.v.State == health.Down && (o.v.Against == 0 || now.Sub(o.v.First) < recovery)
+	return !o.ok || o.v.State == health.Down && (o.v.Against == 0 || now.Sub(o.v.First) < o.recovery())
+}
+
+// steady reports whether o has not failed for a while: a path that is well
+// while the origin fails, and not one that failed with it and came back first.
+func (o *target) steady(now time.Time) bool {
+	return o.failed.IsZero() || now.Sub(o.failed) >= o.recovery()
+}
+
+// recovery is how long after a failure what o says is not relied upon.
+func (o *target) recovery() time.Duration {
+	return time.Duration(max(o.check.def.Rise, 1)) * o.check.def.Interval
 }
 
 // originOf returns the targets of the pool that t's pool fetches from, under
@@ -158,12 +170,12 @@ func (r *Runner) originOf(t *target) []*target {
 
 // others returns up to four targets that succeeded last, under t's monitor
 // and of different pools where there are such; where t alone has its monitor,
-// under any that asks HTTP. A pool that CDNs fetch from is no witness: nothing
+// under any that asks HTTP, for a challenge. A pool that CDNs fetch from is no witness: nothing
 // stands before it that would challenge anyone, and while every CDN does (an
 // attack, say) the traffic must not be thrown at it.
-func (r *Runner) others(t *target) []*target {
+func (r *Runner) others(t *target, res health.Result) []*target {
 	shared := r.tallies[t.id.Monitor].all > 1
-	if shared && r.tallies[t.id.Monitor].ok == 0 {
+	if shared && r.tallies[t.id.Monitor].ok == 0 || !shared && res.ServerError() {
 		return nil
 	}
 	var others []*target
