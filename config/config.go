@@ -190,7 +190,7 @@ type Pool struct {
 	Addresses []netip.Addr // of an address pool
 	Monitors  []string     // all must agree that an endpoint is up; none: the pool is always up
 	UpIf      int          // endpoints that must be up; default 1; 0 means all ("all")
-	Origin    string       // pool this CDN fetches from: while that fails too, 5xx through this one move nothing
+	Origin    string       // pool this CDN fetches from: while that fails too, and no other CDN passes the check, 5xx through this one move nothing
 }
 
 // A Service is an owner name whose answers are steered.
