@@ -11,9 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shortWait bounds a wait that holds the P. It is below the 10 ms after which
-// the runtime's monitor interrupts whoever holds a P, and bounds how long a
-// garbage collection or a stop can wait for us, should its signal be missed.
+// shortWait bounds a wait that holds the P, and so how long a stop waits for
+// us, and a garbage collection, should its signal be missed. It is below the
+// 10 ms after which the runtime's monitor interrupts whoever holds a P. Where
+// the socket's timeout makes it, the kernel rounds it up to its tick, which is
+// 10 ms at most.
 const shortWait = 5 * time.Millisecond
 
 // batchUDP is the UDP side on Linux: one thread a core, with a socket of its
