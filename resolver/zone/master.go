@@ -21,6 +21,9 @@ const (
 	maxMemory  = 3 << 30 // octets of names and records: they are addressed with 32 bits
 )
 
+// byteOrder is what some editors put in front of text in UTF-8.
+const byteOrder = "\xef\xbb\xbf"
+
 // A reader reads the master file of one zone (RFC 1035 §5) and those that it
 // includes. It goes on after a problem, to tell as many as it can.
 type reader struct {
@@ -68,7 +71,7 @@ func (r *reader) include(name string, origin []byte, from frame) {
 	r.b.where = append(r.b.where, filepath.Join(r.folder, filepath.FromSlash(name)))
 	r.open = append(r.open, name)
 	defer func() { r.open = r.open[:len(r.open)-1] }()
-	s := scanner{data: data, line: 1}
+	s := scanner{data: bytes.TrimPrefix(data, []byte(byteOrder)), line: 1}
 	for !r.stopped {
 		text, wrong, ok := s.next()
 		if !ok {
