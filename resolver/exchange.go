@@ -113,8 +113,11 @@ func (x *exchange) lookUp() {
 		Draw:   x.w.random.Uint64(),
 	}
 	x.msg, x.info = v.snapshot.Append(x.msg, q, x.size-x.q.edns.room(x.set, x.tr))
-	if x.info.Refused {
+	switch {
+	case x.info.Refused:
 		x.ede = edeNotAuthoritative
+	case x.info.Rcode == rcodeServFail: // a service without anything to answer with, as yet
+		x.ede = edeNotReady
 	}
 	if x.info.Group >= 0 && x.info.Variant >= 0 {
 		x.w.n.steered[v.groups[x.info.Group][x.info.Variant]].Add(1)

@@ -186,6 +186,9 @@ func slowOPT(asked *dns.OPT, info zone.Info, tr Transport) *dns.OPT {
 	if info.Refused {
 		opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: edeNotAuthoritative})
 	}
+	if info.Rcode == dns.RcodeServerFailure {
+		opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: edeNotReady})
+	}
 	return opt
 }
 
