@@ -69,7 +69,7 @@ func parse() options {
 	flag.Parse()
 	o.length = time.Duration(*seconds * float64(time.Second))
 	if o.short {
-		o.rounds, o.length = 1, 250*time.Millisecond
+		o.rounds, o.length = 1, 200*time.Millisecond
 	}
 	return o
 }
@@ -163,15 +163,15 @@ func (l *lab) sections(ctx context.Context, o options, r *report) error {
 	if err := l.small(ctx, o, r); err != nil || o.only != "" {
 		return err
 	}
-	for _, n := range []int{100_000, 1_000_000} {
-		if n == 1_000_000 && !o.big {
-			break
-		}
-		times := 3
-		if o.short || n == 1_000_000 {
-			times = 1
-		}
-		loads, err := l.loading(ctx, n, times)
+	zones := []struct{ names, times int }{{100_000, 3}, {1_000_000, 1}}
+	switch {
+	case o.short:
+		zones = []struct{ names, times int }{{20_000, 1}}
+	case !o.big:
+		zones = zones[:1]
+	}
+	for _, z := range zones {
+		loads, err := l.loading(ctx, z.names, z.times)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -254,13 +255,9 @@ write-pid=no
 	}
 	if lua == "" {
 		p.reload = func(_ *process, s site) error {
-			for _, words := range [][]string{{"bind-reload-now", "bench.test"}, {"purge", "bench.test$"}} {
-				args := append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, words...)
-				if err := control("pdns_control", args...); err != nil {
-					return err
-				}
-			}
-			return nil
+			words := func(w ...string) []string { return append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, w...) }
+			err := control("pdns_control", words("bind-reload-now", "bench.test")...) // gives up waiting after 7 s
+			return errors.Join(err, control("pdns_control", words("purge", "bench.test$")...))
 		}
 		return p
 	}
@@ -268,7 +265,7 @@ write-pid=no
 		return fmt.Sprintf("fo 30 LUA A \"ifurlup('http://bench.test:%d/', {{'%s'},{'%s'},{'%s'}}, {timeout=1})\"\n", s.web, paths[0], paths[1], paths[2]) +
 			fmt.Sprintf("we 30 LUA A \"pickwrandom({{%d,'%s'},{%d,'%s'},{%d,'%s'}})\"\n", weights[0], paths[0], weights[1], paths[1], weights[2], paths[2])
 	}
-	p.note = "weighted by pickwrandom, which looks at no health: less work than the others do"
+	p.note = "`enable-lua-records=" + lua + "`, weighted by pickwrandom, which looks at no health"
 	return p
 }
 

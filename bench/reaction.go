@@ -20,16 +20,16 @@ type reaction struct {
 var faultNames = map[fault]string{refuses: "connection refused", fails: "500", hangs: "hangs"}
 
 const (
-	crowded  = 100_000 // services of the shunt that is under load
-	fallShot = 3       // probes that decide, in the configuration of shunt
-	crowdKey = "crowd.bench.test"
+	crowded   = 100_000 // services of the shunt that is under load
+	fallShot  = 3       // probes that decide, in the configuration of shunt
+	crowdHost = "crowd.bench.test"
 )
 
 // crowdPeer is shunt with many services on the same three paths.
 func crowdPeer(path string) peer {
 	p := shuntPeer(path)
 	p.name, p.can, p.note = "shunt 100k", crowd, ""
-	p.files = func(s site) map[string]string { return shuntFiles(s, crowdKey, crowded) }
+	p.files = func(s site) map[string]string { return shuntFiles(s, crowdHost, crowded) }
 	return p
 }
 
@@ -119,7 +119,7 @@ func (l *lab) breakOnce(f fault, servers []*server, fo *work, r *reaction) error
 			continue
 		}
 		r.lost = append(r.lost, load.lost+load.wrong)
-		if answers := l.web.failures(crowdKey); f == fails && seen[i] > 0 && len(answers) >= fallShot {
+		if answers := l.web.failures(crowdHost); f == fails && seen[i] > 0 && len(answers) >= fallShot {
 			r.flip = append(r.flip, load.start.Add(seen[i]).Sub(answers[fallShot-1]))
 		}
 	}

@@ -54,6 +54,11 @@ func newReport(o options, l *lab, root string) *report {
 		fmt.Sprintf("Measured %s, %d rounds of %v, by `go run ./bench %s`",
 			time.Now().UTC().Format("2006-01-02 15:04 MST"), o.rounds, o.length, strings.Join(os.Args[1:], " ")),
 	}
+	for _, p := range l.peers {
+		if p.note != "" {
+			r.about = append(r.about, p.name+": "+p.note)
+		}
+	}
 	if len(l.missing) > 0 {
 		r.about = append(r.about, "Missing on this machine: "+strings.Join(l.missing, ", "))
 	}

@@ -133,11 +133,13 @@ func (s *server) reloadOnce(w work, n, serial int, r reload) error {
 		}
 		return seen == 0 || now < seen+before
 	})
-	if err == nil && signalled > 0 {
-		err = <-told
-	}
 	if err != nil {
 		return err
+	}
+	if signalled > 0 {
+		if err := <-told; err != nil { // the answers show what came of it
+			say("%s: %v", s.name, err)
+		}
 	}
 	after := r.limit
 	if seen > 0 {

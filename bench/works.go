@@ -25,7 +25,7 @@ var (
 
 // A work is one kind of question, asked of several servers.
 type work struct {
-	key   string // column of a peer's abilities and row of the report
+	key   string // names it in flags
 	title string
 	ask   question
 	rate  int // queries a second, at even spacing; 0: as many as the server answers
