@@ -255,7 +255,9 @@ write-pid=no
 	}
 	if lua == "" {
 		p.reload = func(_ *process, s site) error {
-			words := func(w ...string) []string { return append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, w...) }
+			words := func(w ...string) []string {
+				return append([]string{"--config-dir=" + s.dir, "--socket-dir=" + s.dir}, w...)
+			}
 			err := control("pdns_control", words("bind-reload-now", "bench.test")...) // gives up waiting after 7 s
 			return errors.Join(err, control("pdns_control", words("purge", "bench.test$")...))
 		}
