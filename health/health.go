@@ -110,6 +110,14 @@ type Endpoint struct {
 	CertEnd  time.Time
 	CertWarn bool // the certificate ends sooner than the monitor allows
 	Mute     bool // nothing can be learnt of it from here (no route); see [Pool.Settle]
+
+	// HoldUntil is when the hold-down of a Down endpoint ends, the latest over
+	// its Down monitors: successes cannot bring it up before. It may lie in the
+	// past, while Rise is not reached; zero when nothing holds it.
+	HoldUntil time.Time
+	// Rising is how many successes in a row a Down endpoint has had, the least
+	// over its Down monitors. It is 0 when not Down.
+	Rising int
 }
 
 // A Pool is the opinion of one pool at one moment.
@@ -124,6 +132,16 @@ type Pool struct {
 	AddrTTL   time.Duration // of the host name's addresses, as last looked up
 	Held      string        // why votes against the pool are void (see Void); "" when they count
 	Override  *Override     // nil without one; the copy is never written to
+
+	// HoldUntil and Rising are those of a Down pool: of its look-up when that
+	// is what is Down, else of as many of its endpoints as it lacks to be up,
+	// those that succeed before those that fail, and of those the soonest
+	// released. HoldUntil is the last of these to be released, so that the pool
+	// cannot be up before; it may lie in the past, and is zero when nothing
+	// holds them. Rising is the least of their successes in a row: 0 when the
+	// pool would not be up even without a hold-down.
+	HoldUntil time.Time
+	Rising    int
 }
 
 // A Table is every opinion at one moment. It is immutable once published.

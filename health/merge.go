@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,10 +19,19 @@ import (
 //
 // Class is that of the failure that holds it down. Reason is the same, and of
 // an endpoint that is not Down, the failure that is held against it now.
+// HoldUntil is the latest and Rising the least of the Down verdicts.
 func MergeEndpoint(addr netip.Addr, vs []Verdict) Endpoint {
 	e := Endpoint{Addr: addr, State: Up}
 	for i := range vs {
 		v := &vs[i]
+		if v.State == Down {
+			if e.State != Down || v.Against < e.Rising {
+				e.Rising = v.Against
+			}
+			if v.HoldUntil.After(e.HoldUntil) {
+				e.HoldUntil = v.HoldUntil
+			}
+		}
 		switch {
 		case v.State == Down && (e.State != Down || v.Since.Before(e.Since)):
 			e.State, e.Since, e.Class, e.Reason = Down, v.Since, v.Class, v.Reason
@@ -83,8 +93,8 @@ type PoolRule struct {
 	Lookup    *Verdict // of the pool's host name; nil for a pool of addresses
 }
 
-// Settle sets State, Since, Class and Reason of p from its Endpoints, under
-// rule. prev is the opinion before, nil at first.
+// Settle sets State, Since, Class, Reason, HoldUntil and Rising of p from its
+// Endpoints, under rule. prev is the opinion before, nil at first.
 //
 //	monitored  look-up   prev           p
 //	no         -         -              Up
@@ -118,6 +128,7 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 		p.State = Up
 	case rule.Lookup != nil && rule.Lookup.State == Down:
 		p.State, p.Class, p.Reason = Down, rule.Lookup.Class, rule.Lookup.Reason
+		p.HoldUntil, p.Rising = rule.Lookup.HoldUntil, rule.Lookup.Against
 	default:
 		p.State = MergeStates(states, k)
 		p.Class, p.Reason = blame(p.State, heard, k, len(p.Endpoints)-len(heard))
@@ -126,6 +137,9 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 		}
 		if p.State == Down && p.Reason == "" { // it was down, and its new addresses are not known yet
 			p.Class, p.Reason = prev.Class, prev.Reason
+		}
+		if p.State == Down {
+			p.HoldUntil, p.Rising = release(heard, k)
 		}
 	}
 	switch {
@@ -182,6 +196,36 @@ func blame(s State, es []Endpoint, k, mute int) (Class, string) {
 		return None, reason
 	}
 	return es[bad].Class, reason
+}
+
+// release returns when the hold-down of a pool ends of which k of es must be
+// up and fewer are, and how many successes in a row bear that out; see
+// [Pool.HoldUntil].
+func release(es []Endpoint, k int) (until time.Time, rising int) {
+	var down []Endpoint
+	for _, e := range es {
+		if e.State != Up {
+			down = append(down, e)
+		}
+	}
+	slices.SortStableFunc(down, func(a, b Endpoint) int {
+		if fails := a.Rising == 0; fails != (b.Rising == 0) {
+			if fails {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(a.HoldUntil.Compare(b.HoldUntil), b.Rising-a.Rising)
+	})
+	for i, e := range down[:min(max(k-(len(es)-len(down)), 0), len(down))] {
+		if e.HoldUntil.After(until) {
+			until = e.HoldUntil
+		}
+		if i == 0 || e.Rising < rising {
+			rising = e.Rising
+		}
+	}
+	return until, rising
 }
 
 // since returns when the state s was reached, judged by the endpoints alone:

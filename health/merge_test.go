@@ -2,6 +2,8 @@ package health
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -60,6 +62,83 @@ func TestMergeEndpoint(t *testing.T) {
 		e := MergeEndpoint(netip.MustParseAddr("192.0.2.1"), c.vs)
 		if e.State != c.state || !e.Since.Equal(c.since) || e.Reason != c.reason {
 			t.Errorf("%s: %s since %v: %q", c.name, e.State, e.Since, e.Reason)
+		}
+	}
+}
+
+// A verdict is written as its state, the second its hold-down ends and its
+// successes in a row: "D9.3"; "D.3" is not held.
+func TestMergeEndpointHold(t *testing.T) {
+	for _, c := range []struct{ name, vs, want string }{
+		{"no monitors", "", "U"},
+		{"up", "U U", "U"},
+		{"failures against an up one are no rise", "U.2", "U"},
+		{"held", "D9.3", "D9.3"},
+		{"down from the start, not held", "D.2", "D.2"},
+		{"the one that is up says nothing", "U.4 D9.3 U", "D9.3"},
+		{"the last to be released, the least successes", "D9.3 D5.1", "D9.1"},
+		{"in any order", "D5.1 D9.3", "D9.1"},
+		{"one fails still", "D9.3 D5.0", "D9.0"},
+	} {
+		var vs []Verdict
+		for f := range strings.FieldsSeq(c.vs) {
+			st, until, rising := held(f)
+			vs = append(vs, Verdict{State: st, HoldUntil: until, Against: rising})
+		}
+		e := MergeEndpoint(netip.MustParseAddr("192.0.2.1"), vs)
+		st, until, rising := held(c.want)
+		if e.State != st || !e.HoldUntil.Equal(until) || e.Rising != rising {
+			t.Errorf("%s: %s until %v, %d in a row", c.name, e.State, e.HoldUntil, e.Rising)
+		}
+	}
+}
+
+// held reads "D9.3".
+func held(s string) (st State, until time.Time, rising int) {
+	second, row, _ := strings.Cut(s[1:], ".")
+	if n, err := strconv.Atoi(second); err == nil {
+		until = start.Add(time.Duration(n) * time.Second)
+	}
+	rising, _ = strconv.Atoi(row)
+	return states(s[:1])[0], until, rising
+}
+
+func TestSettleHold(t *testing.T) {
+	for _, c := range []struct {
+		name, endpoints string
+		upIf            int
+		lookup          string
+		want            string
+	}{
+		{"up", "U", 1, "", "U"},
+		{"up, though one is held", "U D9.3", 1, "", "U"},
+		{"one held", "D9.3", 1, "", "D9.3"},
+		{"not held", "D.3", 1, "", "D.3"},
+		{"the first to be released", "D9.3 D5.2", 1, "", "D5.2"},
+		{"one that fails is not the first", "D9.3 D5.0", 1, "", "D9.3"},
+		{"all fail", "D9.0 D5.0", 1, "", "D5.0"},
+		{"two needed: the second to be released", "D9.3 D5.2 D7.4", 2, "", "D7.2"},
+		{"two needed, one is up", "U D9.3 D5.2", 2, "", "D5.2"},
+		{"two needed, one succeeds", "D5.0 D9.3", 2, "", "D9.0"},
+		{"all needed", "D9.3 U D5.7", 0, "", "D9.3"},
+		{"a new one is not held", "? D9.0", 1, "", "D.0"},
+		{"the look-up, not the endpoints", "D9.3", 1, "D5.1", "D5.1"},
+		{"the look-up is up", "D9.3", 1, "U.2", "D9.3"},
+	} {
+		p := &Pool{}
+		for f := range strings.FieldsSeq(c.endpoints) {
+			st, until, rising := held(f)
+			p.Endpoints = append(p.Endpoints, Endpoint{State: st, HoldUntil: until, Rising: rising})
+		}
+		rule := PoolRule{Monitored: true, UpIf: c.upIf}
+		if c.lookup != "" {
+			st, until, rising := held(c.lookup)
+			rule.Lookup = &Verdict{State: st, HoldUntil: until, Against: rising}
+		}
+		st, until, rising := held(c.want)
+		p.Settle(rule, &Pool{State: st}, start)
+		if p.State != st || !p.HoldUntil.Equal(until) || p.Rising != rising {
+			t.Errorf("%s: %s until %v, %d in a row", c.name, p.State, p.HoldUntil, p.Rising)
 		}
 	}
 }
