@@ -47,7 +47,7 @@ safety.at_least is refused; --force does it all the same.`,
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			if err := need(c, "for", "reason"); err != nil {
 				return err
 			}
@@ -56,14 +56,14 @@ safety.at_least is refused; --force does it all the same.`,
 			default:
 				return usageError{fmt.Errorf("%q is not up, down or drain (see %s --help)", args[1], c.CommandPath())}
 			}
-			o, err := g.client().Override(c.Context(), args[0], ch)
+			o, err := node.Override(c.Context(), args[0], ch)
 			if err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), o, func() {
 				fmt.Fprintf(c.OutOrStdout(), "%s is forced %s until %s\n", o.Pool, o.Force, stamp(o.Expires))
 			})
-		},
+		}),
 	}
 	changeFlags(cmd, &ch)
 	cmd.Flags().BoolVar(&ch.Anyway, "force", false, "break a safety rule")
@@ -83,14 +83,14 @@ func newOverrideClear(g *global) *cobra.Command {
 		Short:             "End an override before its time",
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: completePools(g),
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := g.client().ClearOverride(c.Context(), args[0]); err != nil {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
+			if err := node.ClearOverride(c.Context(), args[0]); err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), struct{}{}, func() {
 				fmt.Fprintf(c.OutOrStdout(), "%s follows its probes again\n", args[0])
 			})
-		},
+		}),
 	}
 }
 
@@ -99,8 +99,8 @@ func newOverrideList(g *global) *cobra.Command {
 		Use:   "list",
 		Short: "Show the overrides in force, beside what probes say",
 		Args:  usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := g.client().Status(c.Context())
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
+			s, err := node.Status(c.Context())
 			if err != nil {
 				return err
 			}
@@ -119,7 +119,7 @@ func newOverrideList(g *global) *cobra.Command {
 				}
 				table(c.OutOrStdout(), rows)
 			})
-		},
+		}),
 	}
 }
 
@@ -134,18 +134,18 @@ answer, until the freeze ends or shunt unfreeze ends it. Overrides still count.
 A freeze survives a restart and needs no network.`,
 		Example: `  shunt freeze --for 1h --reason "our probes flap, looking into it"`,
 		Args:    usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
 			if err := need(c, "for", "reason"); err != nil {
 				return err
 			}
-			f, err := g.client().Freeze(c.Context(), ch)
+			f, err := node.Freeze(c.Context(), ch)
 			if err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), f, func() {
 				fmt.Fprintf(c.OutOrStdout(), "automation is off until %s\n", stamp(f.Expires))
 			})
-		},
+		}),
 	}
 	changeFlags(cmd, &ch)
 	return cmd
@@ -157,11 +157,11 @@ func newUnfreeze(g *global) *cobra.Command {
 		Use:   "unfreeze",
 		Short: "Switch automation on again",
 		Args:  usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := g.client().Unfreeze(c.Context()); err != nil {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
+			if err := node.Unfreeze(c.Context()); err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), struct{}{}, func() { fmt.Fprintln(c.OutOrStdout(), "automation is on") })
-		},
+		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,17 +23,17 @@ func newExplain(g *global) *cobra.Command {
 		Example: `  shunt explain www.example.com
   shunt explain www.example.com AAAA --client 198.51.100.7`,
 		Args: usage(cobra.RangeArgs(1, 2)),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			qtype := "A"
 			if len(args) == 2 {
 				qtype = args[1]
 			}
-			e, err := g.client().Explain(c.Context(), args[0], qtype, client)
+			e, err := node.Explain(c.Context(), args[0], qtype, client)
 			if err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), e, func() { writeExplanation(c.OutOrStdout(), e) })
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&client, "client", "", "the asking client's `address`")
 	return cmd
@@ -50,13 +51,16 @@ func writeExplanation(w io.Writer, e *controller.Explanation) {
 	}
 	for i, s := range e.Steps {
 		fmt.Fprintf(w, "  %d. %-9s keeps %s\n", i+1, s.Filter, strings.Join(s.Kept, ", "))
+		if s.Note != "" {
+			fmt.Fprintf(w, "               %s\n", s.Note)
+		}
 		for _, d := range s.Dropped {
 			fmt.Fprintf(w, "               drops %s: it %s\n", d.Pool, d.Why)
 		}
 	}
 	fmt.Fprintf(w, "  %s\n", e.Why)
 	fmt.Fprintf(w, "%s\n", e.Rcode)
-	for _, rr := range e.Answer {
+	for _, rr := range slices.Concat(e.Answer, e.Referral) {
 		fmt.Fprintf(w, "  %s\n", rr)
 	}
 }
@@ -70,8 +74,8 @@ func newProbe(g *global) *cobra.Command {
 endpoints once. What is seen moves no verdict. Exit code 1 when a probe fails.`,
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: completePools(g),
-		RunE: func(c *cobra.Command, args []string) error {
-			reports, err := g.client().Probe(c.Context(), args[0])
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
+			reports, err := node.Probe(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -88,7 +92,7 @@ endpoints once. What is seen moves no verdict. Exit code 1 when a probe fails.`,
 				return fmt.Errorf("%d of %d probes of %s failed", failed, len(reports), args[0])
 			}
 			return nil
-		},
+		}),
 	}
 }
 
@@ -131,8 +135,8 @@ into force together or not at all: with a problem in any of them, what ran
 before goes on running. A reload that would remove more than safety.max_remove
 of the names or pools, or every pool of a service, needs --force.`,
 		Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := g.client().Reload(c.Context(), force)
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
+			r, err := node.Reload(c.Context(), force)
 			if err != nil {
 				return err
 			}
@@ -142,7 +146,7 @@ of the names or pools, or every pool of a service, needs --force.`,
 					fmt.Fprintf(c.OutOrStdout(), "these keys changed and wait for a restart: %s\n", strings.Join(r.Restart, ", "))
 				}
 			})
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove as much as the new configuration removes")
 	return cmd
@@ -172,7 +176,7 @@ func completePools(g *global) cobra.CompletionFunc {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		if s, err := g.client().Status(c.Context()); err == nil {
+		if s, err := g.status(c); err == nil {
 			for _, p := range s.Pools {
 				names = append(names, p.Name)
 			}
@@ -183,4 +187,13 @@ func completePools(g *global) cobra.CompletionFunc {
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// status asks the running node for its state, for completion.
+func (g *global) status(c *cobra.Command) (*admin.Status, error) {
+	socket, _, err := g.control()
+	if err != nil {
+		return nil, err
+	}
+	return admin.NewClient(socket).Status(c.Context())
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -106,21 +108,39 @@ func (g *global) load(flags []config.Setting) (*config.Config, error) {
 	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host})
 }
 
-// client returns a client of the running node. The socket is the one of the
-// flag, else the one that the configuration names, else the default.
-func (g *global) client() *admin.Client {
-	socket := g.socket
-	if socket == "" {
-		socket = config.DefaultControl
-		if v := os.Getenv("SHUNT_LISTEN_CONTROL"); v != "" {
-			socket = v
-		} else if cfg, err := g.load(nil); err == nil {
-			socket = cfg.Listen.Control
-		} else if _, ok := config.IsProblems(err); ok {
-			fmt.Fprintf(os.Stderr, "shunt: the configuration has problems (shunt check lists them), so the control socket is taken to be %s (else name it with --socket)\n", socket)
-		}
+// control returns the path of the control socket and who named it: the flag,
+// else the environment or the configuration, else the default. Mistakes in the
+// configuration do not matter here; a file that was named and is not there does.
+func (g *global) control() (socket, from string, err error) {
+	if g.socket != "" {
+		return g.socket, "--socket", nil
 	}
-	return admin.NewClient(socket)
+	path, err := g.path()
+	if err != nil {
+		path = "" // none was named, and none is in the usual places
+	}
+	socket, from, err = config.ControlSocket(path, config.Overrides{Env: os.Environ()})
+	if err != nil && g.config == "" {
+		return config.ControlSocket("", config.Overrides{Env: os.Environ()}) // one that only root may read, perhaps
+	}
+	return socket, from, err
+}
+
+// ask makes a command of f, which talks to the running node. Where nobody
+// answers, its error says who named the socket.
+func (g *global) ask(f func(c *cobra.Command, node *admin.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		socket, from, err := g.control()
+		if err != nil {
+			return err
+		}
+		err = f(c, admin.NewClient(socket), args)
+		var errno syscall.Errno // only a socket's here: nothing else of the system is used
+		if errors.As(err, &errno) && c.Context().Err() == nil {
+			return fmt.Errorf("%w; the socket was named by %s", err, from)
+		}
+		return err
+	}
 }
 
 // print writes v as JSON where that is asked for, and calls text otherwise.

@@ -26,13 +26,12 @@ func newStatus(g *global) *cobra.Command {
   shunt status --watch
   shunt status --json | jq '.services[] | {name, answering}'`,
 		Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
 			if every < 100*time.Millisecond {
 				return usageError{fmt.Errorf("--every %v is too short (at least 100ms)", every)}
 			}
-			client := g.client()
 			for {
-				s, err := client.Status(c.Context())
+				s, err := node.Status(c.Context())
 				switch {
 				case watch && c.Context().Err() != nil:
 					return nil // Ctrl-C is how watching ends
@@ -49,7 +48,7 @@ func newStatus(g *global) *cobra.Command {
 					return nil
 				}
 			}
-		},
+		}),
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again and again, until Ctrl-C")
 	cmd.Flags().DurationVar(&every, "every", time.Second, "`time` between two drawings with --watch")
