@@ -175,7 +175,11 @@ type Status struct {
 }
 
 func (s *Server) status(*http.Request) (any, error) {
-	return Status{s.Controller.Status(), s.Version, s.Queries()}, nil
+	q := s.Queries()
+	if q.Steered == nil {
+		q.Steered = []resolver.SteeredCount{} // a list, also before the first answer
+	}
+	return Status{s.Controller.Status(), s.Version, q}, nil
 }
 
 func (s *Server) explain(r *http.Request) (any, error) {

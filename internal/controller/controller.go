@@ -57,7 +57,7 @@ type Controller struct {
 	gen       uint64
 	overrides map[string]health.Override
 	freeze    *frozen
-	good      map[string][]string // last good order, by goodKey
+	memory    memory
 	reload    Reload
 	keep      keeper
 	dirty     bool      // the state differs from the one last given to keep
@@ -70,6 +70,7 @@ type Controller struct {
 // A group is what the services that share one decision have in common.
 type group struct {
 	service  config.Service // a representative
+	alike    int            // services beside it
 	key      string         // stable across reloads
 	goodKey  string
 	decision steer.Decision
@@ -96,16 +97,13 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		done:      make(chan struct{}),
 		overrides: map[string]health.Override{},
 		turn:      make(chan struct{}, 1),
-		good:      state.Good,
+		memory:    newMemory(state.Good),
 		gen:       nextThousand(state.Generation),
 		keep:      keeper{write: state.store.write, wrote: make(chan error, 1)},
 		saved:     time.Now(),
 		held:      map[string]time.Time{},
 		started:   l.Config,
 		reload:    Reload{At: time.Now(), OK: true},
-	}
-	if c.good == nil {
-		c.good = map[string][]string{}
 	}
 	if state.Problem != "" {
 		c.storeErr = errors.New(state.Problem)
@@ -158,10 +156,16 @@ func (c *Controller) adopt(l *Loaded) {
 		old[g.key] = g
 	}
 	services := l.Set.Groups()
+	count := make([]int, len(services))
+	for _, z := range l.Config.Zones {
+		for _, svc := range z.Services {
+			count[l.Set.Group(svc.Name)]++
+		}
+	}
 	c.groups = make([]group, len(services))
 	for i, s := range services {
 		key := groupKey(s)
-		c.groups[i] = group{service: s, key: key, goodKey: goodKey(s), decision: old[key].decision, variants: old[key].variants, steered: old[key].steered}
+		c.groups[i] = group{service: s, alike: count[i] - 1, key: key, goodKey: goodKey(s), decision: old[key].decision, variants: old[key].variants, steered: old[key].steered}
 	}
 	for pool, o := range c.overrides {
 		if c.pools[pool] == nil {
@@ -295,14 +299,13 @@ func (c *Controller) refresh() {
 // redecide takes the decision of g and reports whether its answers changed.
 func (c *Controller) redecide(g *group, t *health.Table, now time.Time) bool {
 	bare := func(pool string) string { return zone.Bare(c.pools[pool], g.service.Flatten, t.Pools[pool]) }
-	d := steer.Decide(g.service, t, c.good[g.goodKey], now, bare)
+	d := steer.Decide(g.service, t, c.memory.last(g.goodKey, now), now, bare)
+	c.memory.note(g.goodKey, d.Good, now)
 	vs := zone.Variants(d, g.service, c.pools, t)
 	prev := g.decision
 	g.decision = d
-	if !slices.Equal(c.good[g.goodKey], d.Good) {
-		c.good[g.goodKey], c.dirty = d.Good, true
-	}
 	if prev.Why != d.Why {
+		c.dirty = true
 		c.logMove(g, prev, d)
 	}
 	if g.steered != nil && equalVariants(g.variants, vs) {
@@ -336,12 +339,14 @@ func (c *Controller) sortedOverrides() []health.Override {
 func (c *Controller) logMove(g *group, prev, d steer.Decision) {
 	level := slog.LevelInfo
 	switch {
+	case d.FailOpen && !prev.FailOpen, len(d.Picks) == 0:
+		level = slog.LevelError
 	case slices.Equal(prev.Pools(), d.Pools()) && prev.FailOpen == d.FailOpen:
 		level = slog.LevelDebug
-	case d.FailOpen, len(d.Picks) == 0:
+	case d.FailOpen:
 		level = slog.LevelError
 	}
-	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "policy", g.service.Policy,
+	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "alike", g.alike, "policy", g.service.Policy,
 		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }
 

@@ -170,7 +170,7 @@ func TestAnswersFollowVerdicts(t *testing.T) {
 	b.say("a- b+ c+")
 	b.want("www.example.test", "192.0.2.2")
 	b.say("a- b- c-")
-	b.want("www.example.test", "192.0.2.2") // the last good order
+	b.want("www.example.test", "192.0.2.1") // the order from when the site was last well
 	s := b.Status()
 	if !slices.Contains(s.FailOpen, "www.example.test.") || !hasAlarm(s, "fail-open") {
 		t.Errorf("fail open is not told of: %v, %v", s.FailOpen, s.Alarms)
@@ -473,6 +473,70 @@ func BenchmarkFlip(b *testing.B) {
 		c.decide(false)
 		if c.gen != before+1 {
 			b.Fatal("no new snapshot")
+		}
+	}
+}
+
+// What a person reads says so when it rests on frozen states, when services
+// share one fate, and when a name is delegated.
+func TestWordsForPeople(t *testing.T) {
+	dir := t.TempDir()
+	zone := "@ 60 SOA ns. me. 1 1 1 1 1\n@ 60 NS ns.\nsub 60 NS ns.elsewhere.\n"
+	if err := os.WriteFile(filepath.Join(dir, "example.test.zone"), []byte(zone), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(testConfig, "  - name: example.test\n", "  - name: example.test\n    file: example.test.zone\n", 1)
+	text = strings.Replace(text, "{name: api, pools: [b, c]", "{name: api, pools: [a, b, c]", 1)
+	if err := os.WriteFile(filepath.Join(dir, "shunt.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, dir, "a+ b+ c+")
+	e, err := b.Explain("host.sub.example.test", "A", netip.Addr{})
+	if err != nil || !strings.Contains(e.Why, "delegates") || len(e.Referral) != 1 || !strings.Contains(e.Referral[0], "ns.elsewhere.") {
+		t.Errorf("a delegated name: %+v, %v", e, err)
+	}
+	f, err := health.NewFreeze("test", "kim", time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Freeze(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	b.say("a- b+ c+")
+	if e, err = b.Explain("www.example.test", "A", netip.Addr{}); err != nil || !strings.HasPrefix(e.Why, "frozen: ") {
+		t.Errorf("explain during a freeze: %q, %v", e.Why, err)
+	}
+	s := b.Status()
+	if !strings.HasPrefix(s.Services[0].Why, "frozen: ") || hasAlarm(s, "freeze-ending") {
+		t.Errorf("status during a freeze: %q, %v", s.Services[0].Why, s.Alarms)
+	}
+	if err := b.Unfreeze(context.Background(), "kim"); err != nil {
+		t.Fatal(err)
+	}
+	b.say("a- b- c-")
+	for _, a := range b.Status().Alarms {
+		if a.Code == "fail-open" && !strings.Contains(a.What, "1 services alike") {
+			t.Errorf("an alarm for two services: %q", a.What)
+		}
+	}
+}
+
+// An alarm about an end comes near the end, not at the beginning of what is
+// short.
+func TestEnding(t *testing.T) {
+	start := time.Now()
+	for _, c := range []struct {
+		lasts, at time.Duration
+		want      bool
+	}{
+		{10 * time.Minute, 0, false},
+		{10 * time.Minute, 8 * time.Minute, true},
+		{2 * time.Hour, 100 * time.Minute, false},
+		{2 * time.Hour, 106 * time.Minute, true},
+		{72 * time.Hour, 71 * time.Hour, false},
+	} {
+		if got := ending(start, start.Add(c.lasts), start.Add(c.at)); got != c.want {
+			t.Errorf("%v of %v: %v", c.at, c.lasts, got)
 		}
 	}
 }

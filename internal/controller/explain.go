@@ -12,17 +12,18 @@ import (
 // An Explanation says what answers a question now, and what led there, step
 // by step. Its JSON names are part of the interface.
 type Explanation struct {
-	Name    string       `json:"name"`
-	Type    string       `json:"type"`
-	Client  string       `json:"client"`            // the address asked for; "" for any
-	Zone    string       `json:"zone"`              // "" when the name is in none of ours
-	Service string       `json:"service,omitempty"` // the steered name that answers; "" for a static one
-	Policy  string       `json:"policy,omitempty"`
-	Steps   []steer.Step `json:"steps"` // none for a static name
-	Why     string       `json:"why"`
-	TTL     int          `json:"ttl,omitempty"` // seconds, of a steered answer
-	Rcode   string       `json:"rcode"`
-	Answer  []string     `json:"answer"` // records, as zone-file lines; for weighted services one draw
+	Name     string       `json:"name"`
+	Type     string       `json:"type"`
+	Client   string       `json:"client"`            // the address asked for; "" for any
+	Zone     string       `json:"zone"`              // "" when the name is in none of ours
+	Service  string       `json:"service,omitempty"` // the steered name that answers; "" for a static one
+	Policy   string       `json:"policy,omitempty"`
+	Steps    []steer.Step `json:"steps"` // none for a static name
+	Why      string       `json:"why"`
+	TTL      int          `json:"ttl,omitempty"` // seconds, of a steered answer
+	Rcode    string       `json:"rcode"`
+	Referral []string     `json:"referral,omitempty"` // name servers the zone delegates the name to
+	Answer   []string     `json:"answer"`             // records, as zone-file lines; for weighted services one draw
 }
 
 // Explain answers a question as the server would, and says why. The name may
@@ -36,7 +37,7 @@ func (c *Controller) Explain(name, qtype string, client netip.Addr) (*Explanatio
 	if err != nil {
 		return nil, err
 	}
-	e := &Explanation{Name: reply.Name, Type: reply.Type, Zone: reply.Zone, Rcode: reply.Rcode, Answer: reply.Records, Steps: []steer.Step{}}
+	e := &Explanation{Name: reply.Name, Type: reply.Type, Zone: reply.Zone, Rcode: reply.Rcode, Answer: reply.Records, Referral: reply.Authority, Steps: []steer.Step{}}
 	if client.IsValid() {
 		e.Client = client.String()
 	}
@@ -44,9 +45,11 @@ func (c *Controller) Explain(name, qtype string, client netip.Addr) (*Explanatio
 	case reply.Group >= 0:
 		g := v.groups[reply.Group]
 		e.Service, e.Policy = v.loaded.steering(e.Name, int(reply.Group)), string(g.service.Policy)
-		e.Steps, e.Why, e.TTL = g.decision.Steps, g.decision.Why, int(g.decision.TTL/time.Second)
+		e.Steps, e.Why, e.TTL = g.decision.Steps, v.why(g.decision), int(g.decision.TTL/time.Second)
 	case reply.Zone == "":
 		e.Why = "the name lies in none of our zones"
+	case reply.Referral:
+		e.Why = "the zone file delegates this name to other servers"
 	default:
 		e.Why = "no service steers this name: the zone file answers"
 	}

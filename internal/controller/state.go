@@ -117,7 +117,7 @@ func (st store) write(s *State) error {
 func (c *Controller) state(now time.Time) *State {
 	good := make(map[string][]string, len(c.groups))
 	for _, g := range c.groups {
-		if order := c.good[g.goodKey]; order != nil {
+		if order := c.memory.last(g.goodKey, now); order != nil {
 			good[g.goodKey] = order
 		}
 	}

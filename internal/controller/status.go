@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
 // A Status is what a person on call wants to know of a node. Its JSON names
@@ -94,21 +95,25 @@ func (c *Controller) Status() *Status {
 		return &Status{Node: "starting", FailOpen: []string{}, Alarms: []Alarm{}, Pools: []PoolStatus{}, Services: []ServiceStatus{}}
 	}
 	s := *v.status
-	byKey := make(map[string]*group, len(v.groups))
-	for i := range v.groups {
-		byKey[v.groups[i].key] = &v.groups[i]
-	}
 	for _, z := range v.loaded.Config.Zones {
 		for _, svc := range z.Services {
-			d := byKey[groupKey(svc)].decision
+			d := v.groups[v.loaded.Set.Group(svc.Name)].decision
 			s.Services = append(s.Services, ServiceStatus{Name: svc.Name, Policy: string(svc.Policy),
-				Answering: d.Pools(), TTL: int(d.TTL / time.Second), Why: d.Why})
+				Answering: d.Pools(), TTL: int(d.TTL / time.Second), Why: v.why(d)})
 			if d.FailOpen {
 				s.FailOpen = append(s.FailOpen, svc.Name)
 			}
 		}
 	}
 	return &s
+}
+
+// why says what made d, and that it rests on frozen states where it does.
+func (v *view) why(d steer.Decision) string {
+	if v.status.Frozen != nil {
+		return "frozen: " + d.Why
+	}
+	return d.Why
 }
 
 // status draws up the state of v, but for its services.
@@ -164,8 +169,14 @@ func poolStatus(p *config.Pool, h, counts *health.Pool, now time.Time) PoolStatu
 	return s
 }
 
-// warnEnding is how long before its end an override or a freeze alarms.
+// warnEnding is how long before its end an override or a freeze alarms; one
+// that is short as a whole alarms in its last quarter.
 const warnEnding = 15 * time.Minute
+
+// ending reports whether what holds from set to expires is about to end.
+func ending(set, expires, now time.Time) bool {
+	return expires.Sub(now) < min(warnEnding, expires.Sub(set)/4)
+}
 
 // alarms lists the conditions that hold in s, the critical ones first, each
 // with the time since which it has held.
@@ -186,14 +197,14 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	}
 	for _, g := range v.groups {
 		if len(g.decision.Picks) == 0 {
-			raise("no-answer", "critical", g.service.Name, g.decision.Why, "answers are SERVFAIL; give the pool addresses, or mend the resolvers")
+			raise("no-answer", "critical", g.service.Name, g.decision.Why+g.others(), "answers are SERVFAIL; give the pool addresses, or mend the resolvers")
 		} else if g.decision.FailOpen {
-			raise("fail-open", "critical", g.service.Name, g.decision.Why, "every pool is down; look at each pool's reason")
+			raise("fail-open", "critical", g.service.Name, g.decision.Why+g.others(), "every pool is down; look at each pool's reason")
 		}
 	}
 	if s.Frozen != nil {
 		raise("frozen", "warning", "", fmt.Sprintf("automation is off until %s (%s, %s)", s.Frozen.Until.Format(time.RFC3339), s.Frozen.Author, s.Frozen.Reason), "shunt unfreeze")
-		if s.Frozen.Until.Sub(now) < warnEnding {
+		if ending(c.freeze.Set, c.freeze.Expires, now) {
 			raise("freeze-ending", "warning", "", "the freeze ends at "+s.Frozen.Until.Format(time.RFC3339), "prolong it with shunt freeze, or be ready")
 		}
 	}
@@ -209,6 +220,14 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	return list
 }
 
+// others says how many services share the fate of g's representative.
+func (g *group) others() string {
+	if g.alike == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and so for %d services alike; shunt status --json lists all under fail_open)", g.alike)
+}
+
 // poolAlarms raises what concerns single pools.
 func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(code, severity, subject, what, mend string)) {
 	for _, p := range s.Pools {
@@ -218,7 +237,7 @@ func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(co
 		if p.Held != "" {
 			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
 		}
-		if o := p.Override; o != nil && o.Expires.Sub(now) < warnEnding {
+		if o := p.Override; o != nil && ending(o.Set, o.Expires, now) {
 			raise("override-ending", "warning", p.Name, "the override ends at "+o.Expires.Format(time.RFC3339), "set it again, or be ready")
 		}
 		h := v.table.Pools[p.Name]
@@ -227,7 +246,11 @@ func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(co
 		}
 		for _, e := range h.Endpoints {
 			if e.CertWarn {
-				raise("certificate-ending", "warning", p.Name+" "+e.Addr.String(), "the certificate ends at "+e.CertEnd.Format(time.RFC3339), "renew it at "+p.Operator)
+				verb := "ends"
+				if e.CertEnd.Before(now) {
+					verb = "ended"
+				}
+				raise("certificate-ending", "warning", p.Name+" "+e.Addr.String(), "the certificate "+verb+" at "+e.CertEnd.Format(time.RFC3339), "renew it at "+p.Operator)
 			}
 		}
 	}

@@ -164,14 +164,14 @@ func TestFailoverAndBack(t *testing.T) {
 	s.leads("127.0.0.22")
 	s.set("beta", cdntest.Refuse())
 	waitFor(t, func() bool { return len(s.status().FailOpen) == 1 })
-	s.leads("127.0.0.22") // fail open: the last good order
+	s.leads("127.0.0.21") // fail open: the order from when the site was well
 
 	// Cold start with both down: the persisted verdicts count, the answer stays.
 	s.stop()
 	s.start()
-	s.leads("127.0.0.22")
-	s.set("alpha", cdntest.Healthy())
 	s.leads("127.0.0.21")
+	s.set("beta", cdntest.Healthy())
+	s.leads("127.0.0.22")
 	s.stop()
 	for _, e := range s.edges {
 		e.Close()

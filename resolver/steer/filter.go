@@ -43,6 +43,9 @@ const notFirst = "is not needed"
 func (h hand) play(f Filter, steps *[]Step) hand {
 	next, dropped := f.apply(h)
 	step := Step{Filter: f.Name, Kept: names(next.cards), Dropped: dropped}
+	if next.failOpen && !h.failOpen {
+		step.Note = "nothing is up: fail open"
+	}
 	if step.Dropped == nil {
 		step.Dropped = []Dropped{}
 	}
@@ -73,7 +76,7 @@ func healthy(h hand) (hand, []Dropped) {
 		best = min(best, tier(c))
 	}
 	if best == tierDown {
-		return failOpen(h), nil
+		return failOpen(h)
 	}
 	next, dropped := h.split(func(c Candidate) string {
 		if tier(c) == best {
@@ -123,7 +126,7 @@ func unfit(c Candidate) string {
 
 // failOpen orders every candidate as the last row of healthy's table
 // says, and keeps those of the last good order where it names any.
-func failOpen(h hand) hand {
+func failOpen(h hand) (hand, []Dropped) {
 	rank := func(c Candidate) int {
 		switch i := slices.Index(h.good, c.Pool); {
 		case c.Forced:
@@ -139,8 +142,16 @@ func failOpen(h hand) hand {
 	slices.SortStableFunc(cards, func(a, b Candidate) int { return cmp.Compare(rank(a), rank(b)) })
 	// Only the best class answers: an operator's word holds also when nothing is up.
 	class := func(c Candidate) int { return rank(c) >> 18 }
-	cards = slices.DeleteFunc(cards, func(c Candidate) bool { return class(c) != class(cards[0]) })
-	return hand{cards: cards, good: h.good, order: h.good, failOpen: len(cards) > 0}
+	next := hand{good: h.good, order: h.good, failOpen: len(cards) > 0}
+	var dropped []Dropped
+	for _, c := range cards {
+		if class(c) == class(cards[0]) {
+			next.cards = append(next.cards, c)
+		} else {
+			dropped = append(dropped, Dropped{c.Pool, unfit(c)})
+		}
+	}
+	return next, dropped
 }
 
 // first keeps the first candidate.

@@ -37,6 +37,7 @@ type Dropped struct {
 // A Step is what one filter of the chain did.
 type Step struct {
 	Filter  string    `json:"filter"`
+	Note    string    `json:"note,omitempty"` // what a person should know of this step
 	Kept    []string  `json:"kept"`
 	Dropped []Dropped `json:"dropped"`
 }
@@ -140,7 +141,11 @@ func why(all []Candidate, d Decision) string {
 	var b strings.Builder
 	switch {
 	case d.FailOpen:
-		fmt.Fprintf(&b, "nothing is up, so the last good order answers: %s", strings.Join(d.Pools(), ", "))
+		order := "the last good order"
+		if len(d.Good) == 0 {
+			order = "the order of the service"
+		}
+		fmt.Fprintf(&b, "nothing is up, so %s answers: %s", order, strings.Join(d.Pools(), ", "))
 	case len(d.Picks) == 1:
 		fmt.Fprintf(&b, "%s answers", d.Picks[0].Pool)
 	case d.Union:

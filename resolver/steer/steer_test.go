@@ -143,13 +143,38 @@ func TestWhy(t *testing.T) {
 		{config.Failover, "a+/d b+", "b answers; a drains (override drain by kim: test)"},
 		{config.Weighted, "a+=95 b+=5", "a 95%, b 5% share the answers"},
 		{config.All, "a+ b+", "a, b answer together"},
-		{config.Failover, "a- b-", "nothing is up, so the last good order answers: a"},
+		{config.Failover, "a- b-", "nothing is up, so the order of the service answers: a"},
 		{config.Failover, "a+!", "no pool has anything to answer with: has no addresses"},
 	}
 	for _, tt := range tests {
 		s, table, bare := scene(tt.pools, tt.policy)
 		if d := Decide(s, table, nil, noon, bare); !strings.HasPrefix(d.Why, tt.want) {
 			t.Errorf("%q: %q, want %q", tt.pools, d.Why, tt.want)
+		}
+	}
+}
+
+// TestSteps: each filter says what it kept and dropped, failing open too.
+func TestSteps(t *testing.T) {
+	for _, c := range []struct{ pools, good, want string }{
+		{"a- b+ c+", "", "able[a b c] healthy[b c] a:is down (HTTP 500) first: 1[b] c:is not needed"},
+		{"a- b- c-", "b", "able[a b c] healthy[b](nothing is up: fail open) a:is down (HTTP 500) c:is down (HTTP 500) first: 1[b]"},
+		{"a-/x b-", "", "able[a b] healthy[b](nothing is up: fail open) a:is down (override down by kim: test) first: 1[b]"},
+	} {
+		s, table, bare := scene(c.pools, config.Failover)
+		var got []string
+		for _, step := range Decide(s, table, strings.Fields(c.good), noon, bare).Steps {
+			text := step.Filter + fmt.Sprint(step.Kept)
+			if step.Note != "" {
+				text += "(" + step.Note + ")"
+			}
+			for _, d := range step.Dropped {
+				text += " " + d.Pool + ":" + d.Why
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, " "); text != c.want {
+			t.Errorf("%q after %q:\n got %s\nwant %s", c.pools, c.good, text, c.want)
 		}
 	}
 }

@@ -11,12 +11,14 @@ import (
 
 // A Said is an answer in words, for people.
 type Said struct {
-	Name    string // fully qualified, lower case
-	Type    string
-	Zone    string   // "" when the name lies in none of ours
-	Rcode   string   // as NOERROR
-	Records []string // answer section, a zone-file line each
-	Group   int32    // as Info.Group
+	Name      string // fully qualified, lower case
+	Type      string
+	Zone      string   // "" when the name lies in none of ours
+	Rcode     string   // as NOERROR
+	Records   []string // answer section, a zone-file line each
+	Referral  bool     // the name is delegated: Authority names the servers to ask
+	Authority []string // of a referral, a zone-file line each
+	Group     int32    // as Info.Group
 }
 
 // Ask answers a question asked in words: a name, with or without its final
@@ -31,14 +33,24 @@ func (s *Snapshot) Ask(name, qtype string, client netip.Addr, draw uint64) (*Sai
 	if err != nil {
 		return nil, err
 	}
-	said := &Said{Name: dns.CanonicalName(name), Type: dns.Type(typ).String(), Rcode: dns.RcodeToString[m.Rcode], Records: []string{}, Group: info.Group}
+	said := &Said{Name: dns.CanonicalName(name), Type: dns.Type(typ).String(), Rcode: dns.RcodeToString[m.Rcode], Group: info.Group}
 	if info.Zone >= 0 {
 		said.Zone = s.Zone(info.Zone).Name()
 	}
-	for _, rr := range m.Answer {
-		said.Records = append(said.Records, strings.ReplaceAll(rr.String(), "\t", " "))
+	said.Records = textOf(m.Answer)
+	if said.Referral = !m.Authoritative && m.Rcode == dns.RcodeSuccess && len(m.Ns) > 0; said.Referral {
+		said.Authority = textOf(m.Ns)
 	}
 	return said, nil
+}
+
+// textOf writes records as zone-file lines; never nil.
+func textOf(rrs []dns.RR) []string {
+	out := make([]string, len(rrs))
+	for i, rr := range rrs {
+		out[i] = strings.ReplaceAll(rr.String(), "\t", " ")
+	}
+	return out
 }
 
 // typeOf reads a type's name. Meta types (RFC 6895 §3.1) but ANY are refused.
