@@ -18,7 +18,7 @@ import (
 // newStatus is `shunt status`.
 func newStatus(g *global) *cobra.Command {
 	var watch bool
-	var every time.Duration
+	every := span{d: time.Second, least: 100 * time.Millisecond, most: 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show pools, services, overrides and alarms: what answers now, and why",
@@ -27,9 +27,6 @@ func newStatus(g *global) *cobra.Command {
   shunt status --json | jq '.services[] | {name, answering}'`,
 		Args: usage(cobra.NoArgs),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
-			if every < 100*time.Millisecond {
-				return usageError{fmt.Errorf("--every %v is too short (at least 100ms)", every)}
-			}
 			for {
 				s, err := node.Status(c.Context())
 				switch {
@@ -44,15 +41,23 @@ func newStatus(g *global) *cobra.Command {
 				if err := g.print(c.OutOrStdout(), s, func() { writeStatus(c.OutOrStdout(), s) }); err != nil || !watch {
 					return err
 				}
-				if !sleep(c.Context(), every) {
+				if !sleep(c.Context(), every.d) {
 					return nil
 				}
 			}
 		}),
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again and again, until Ctrl-C")
-	cmd.Flags().DurationVar(&every, "every", time.Second, "`time` between two drawings with --watch")
+	cmd.Flags().Var(&every, "every", "`duration` between two drawings with --watch")
 	return cmd
+}
+
+// count writes n and the word behind it, in the plural but for 1.
+func count(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // sleep waits for d and reports whether ctx still lives.
@@ -70,7 +75,8 @@ const maxRows = 50
 
 // writeStatus prints s for people.
 func writeStatus(w io.Writer, s *admin.Status) {
-	fmt.Fprintf(w, "%s  generation %d  %d zones, %d names, %d services\n", s.Node, s.Generation, s.Zones, s.Names, len(s.Services))
+	fmt.Fprintf(w, "%s  generation %d  %s, %s, %s\n", s.Node, s.Generation,
+		count(s.Zones, "zone"), count(s.Names, "name"), count(len(s.Services), "service"))
 	if s.Frozen != nil {
 		fmt.Fprintf(w, "FROZEN until %s by %s: %s\n", stamp(s.Frozen.Until), s.Frozen.Author, s.Frozen.Reason)
 	}
@@ -121,6 +127,12 @@ func poolRow(p controller.PoolStatus) []string {
 	}
 	if p.State != "up" {
 		reason = p.Reason
+	}
+	if p.Rising > 0 {
+		reason += fmt.Sprintf("; %d successes in a row", p.Rising)
+		if p.HoldUntil != nil && time.Until(*p.HoldUntil) > 0 {
+			reason += ", held down for " + age(time.Until(*p.HoldUntil))
+		}
 	}
 	if p.Held != "" {
 		reason = p.Held

@@ -51,9 +51,11 @@ type PoolStatus struct {
 	Since     time.Time        `json:"since"`
 	Class     health.Class     `json:"class,omitempty"`
 	Reason    string           `json:"reason"`
-	Held      string           `json:"held,omitempty"`   // why votes against it are void
-	Override  *health.Override `json:"override"`         // null without one
-	Frozen    string           `json:"frozen,omitempty"` // the state that counts while a freeze holds another than State
+	HoldUntil *time.Time       `json:"hold_until,omitempty"` // a pool that is down stays so at least until then
+	Rising    int              `json:"rising,omitempty"`     // successes in a row of a pool that is down
+	Held      string           `json:"held,omitempty"`       // why votes against it are void
+	Override  *health.Override `json:"override"`             // null without one
+	Frozen    string           `json:"frozen,omitempty"`     // the state that counts while a freeze holds another than State
 	Endpoints []EndpointStatus `json:"endpoints"`
 }
 
@@ -65,6 +67,9 @@ type EndpointStatus struct {
 	Reason  string     `json:"reason,omitempty"`
 	Latency float64    `json:"latency_ms"`
 	CertEnd *time.Time `json:"cert_end,omitempty"`
+
+	HoldUntil *time.Time `json:"hold_until,omitempty"` // as in PoolStatus
+	Rising    int        `json:"rising,omitempty"`
 }
 
 // A ServiceStatus is one steered name: what answers now, and why.
@@ -155,18 +160,40 @@ func poolStatus(p *config.Pool, h, counts *health.Pool, now time.Time) PoolStatu
 		return s
 	}
 	s.State, s.Since, s.Class, s.Reason, s.Held = h.State.String(), h.Since, h.Class, h.Reason, h.Held
+	s.HoldUntil, s.Rising = moment(h.HoldUntil, now), h.Rising
 	if counts.State != h.State {
 		s.Frozen = counts.State.String()
 	}
 	for _, e := range h.Endpoints {
 		es := EndpointStatus{Addr: e.Addr.String(), State: e.State.String(), Since: e.Since, Reason: e.Reason,
-			Latency: float64(e.Latency.Microseconds()) / 1000}
+			Latency: float64(e.Latency.Microseconds()) / 1000, HoldUntil: moment(e.HoldUntil, now), Rising: e.Rising}
 		if !e.CertEnd.IsZero() {
 			es.CertEnd = &e.CertEnd
 		}
 		s.Endpoints = append(s.Endpoints, es)
 	}
 	return s
+}
+
+// moment returns t on the wall clock; nil for none.
+func moment(t, now time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = onWall(t, now)
+	return &t
+}
+
+// returning says how far a pool that is down is on its way back; "" when
+// nothing speaks for it yet.
+func (p *PoolStatus) returning(now time.Time) string {
+	switch {
+	case p.Rising == 0:
+		return ""
+	case p.HoldUntil != nil && p.HoldUntil.After(now):
+		return fmt.Sprintf("; %d successes in a row, held down until %s", p.Rising, p.HoldUntil.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("; %d successes in a row", p.Rising)
 }
 
 // warnEnding is how long before its end an override or a freeze alarms; one
@@ -232,7 +259,7 @@ func (g *group) others() string {
 func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(code, severity, subject, what, mend string)) {
 	for _, p := range s.Pools {
 		if p.State == health.Down.String() {
-			raise("pool-down", "warning", p.Name, p.Reason, "shunt probe "+p.Name+" shows each endpoint")
+			raise("pool-down", "warning", p.Name, p.Reason+p.returning(now), "shunt probe "+p.Name+" shows each endpoint")
 		}
 		if p.Held != "" {
 			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
