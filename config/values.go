@@ -75,13 +75,7 @@ func (r *reader) span(p path, s scalar, def, least, most time.Duration) time.Dur
 	}
 	d, ok := parseSpan(s.text)
 	if !ok {
-		mend := "write a number and its unit: ms, s, m, h or d, as in 30s"
-		if _, err := strconv.ParseUint(s.text, 10, 31); err == nil {
-			mend = "write " + s.text + "s"
-		} else if near := wholeSpan(s.text); near != "" {
-			mend = "write " + near + ": whole numbers, each with its unit behind it"
-		}
-		r.problem(p, s, fmt.Sprintf("%q is not a duration", clip(s.text)), mend)
+		r.problem(p, s, fmt.Sprintf("%q is not a duration", clip(s.text)), mendSpan(s.text))
 		return def
 	}
 	if d < least || d > most {
@@ -89,6 +83,33 @@ func (r *reader) span(p path, s scalar, def, least, most time.Duration) time.Dur
 		return def
 	}
 	return d
+}
+
+// ParseDuration reads a duration as it is written in the configuration: whole
+// numbers, each with its unit, ms, s, m, h or d, as in 1h30m; 0 alone is 0. It
+// is never negative, and at most a little above 400 days. The error says how
+// to write it.
+func ParseDuration(text string) (time.Duration, error) {
+	d, ok := parseSpan(text)
+	if !ok {
+		return 0, fmt.Errorf("%q is not a duration (%s)", clip(text), mendSpan(text))
+	}
+	return d, nil
+}
+
+// FormatDuration writes d, of whole milliseconds, as ParseDuration reads it,
+// in the largest unit that d is a multiple of.
+func FormatDuration(d time.Duration) string { return formatSpan(d) }
+
+// mendSpan says how text, which is no duration, should be written.
+func mendSpan(text string) string {
+	if _, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return "write " + text + "s"
+	}
+	if near := wholeSpan(text); near != "" {
+		return "write " + near + ": whole numbers, each with its unit behind it"
+	}
+	return "write a number and its unit: ms, s, m, h or d, as in 30s"
 }
 
 // parseSpan reads whole numbers with units ms, s, m, h and d, largest first

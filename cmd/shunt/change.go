@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,11 +24,11 @@ func newOverride(g *global) *cobra.Command {
 }
 
 func newOverrideSet(g *global) *cobra.Command {
-	var ch admin.Change
+	var ch changing
 	cmd := &cobra.Command{
 		Use:   "set POOL up|down|drain",
 		Short: "Override a pool until a time is over",
-		Long: `Override what probes say of a pool, for at most 72 hours.
+		Long: `Override what probes say of a pool, for at most 72 hours (3d).
 
   up      the pool counts as up
   down    the pool counts as down, and answers last of all
@@ -37,7 +38,17 @@ A change that would leave a service with fewer usable pools than
 safety.at_least is refused; --force does it all the same.`,
 		Example: `  shunt override set fastly drain --for 2h --reason "error spike, ticket 4711"
   shunt override set fastly down --for 30m --reason "drill" --force`,
-		Args: usage(cobra.ExactArgs(2)),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError{fmt.Errorf("it takes the name of a pool and one of up, down and drain, not %s (see %s --help)", count(len(args), "argument"), c.CommandPath())}
+			}
+			switch ch.force = health.Force(args[1]); ch.force {
+			case health.ForceUp, health.ForceDown, health.ForceDrain:
+				return nil
+			}
+			return usageError{fmt.Errorf("%q is not up, down or drain (see %s --help)", args[1], c.CommandPath())}
+		},
+		PreRunE: ch.check,
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			switch len(args) {
 			case 0:
@@ -48,15 +59,7 @@ safety.at_least is refused; --force does it all the same.`,
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
-			if err := need(c, "for", "reason"); err != nil {
-				return err
-			}
-			switch ch.Force = health.Force(args[1]); ch.Force {
-			case health.ForceUp, health.ForceDown, health.ForceDrain:
-			default:
-				return usageError{fmt.Errorf("%q is not up, down or drain (see %s --help)", args[1], c.CommandPath())}
-			}
-			o, err := node.Override(c.Context(), args[0], ch)
+			o, err := node.Override(c.Context(), args[0], ch.change())
 			if err != nil {
 				return err
 			}
@@ -65,16 +68,42 @@ safety.at_least is refused; --force does it all the same.`,
 			})
 		}),
 	}
-	changeFlags(cmd, &ch)
-	cmd.Flags().BoolVar(&ch.Anyway, "force", false, "break a safety rule")
+	ch.flags(cmd)
+	cmd.Flags().BoolVar(&ch.anyway, "force", false, "break a safety rule")
 	return cmd
 }
 
-// changeFlags are the flags of all that an operator does on purpose.
-func changeFlags(cmd *cobra.Command, ch *admin.Change) {
-	cmd.Flags().StringVar(&ch.For, "for", "", "`duration`, as 2h or 90m; at most 72h (required)")
-	cmd.Flags().StringVar(&ch.Reason, "reason", "", "`text` for the people who wonder later (required)")
-	cmd.Flags().StringVar(&ch.Author, "author", "", "`name` to note (default: the user at the other end of the socket)")
+// changing is a change in the making: the flags of all that an operator does
+// on purpose.
+type changing struct {
+	force          health.Force // of a pool
+	lasts          span
+	reason, author string
+	anyway         bool
+}
+
+// flags gives them to cmd.
+func (ch *changing) flags(cmd *cobra.Command) {
+	ch.lasts.least, ch.lasts.most = time.Second, health.MaxOverride
+	cmd.Flags().Var(&ch.lasts, "for", "`duration`, as 2h, 1h30m or 3d; at most 3d (required)")
+	cmd.Flags().StringVar(&ch.reason, "reason", "", "`text` for the people who wonder later (required)")
+	cmd.Flags().StringVar(&ch.author, "author", "", "`name` to note (default: the user at the other end of the socket)")
+}
+
+// check returns a usageError for what is missing.
+func (ch *changing) check(c *cobra.Command, _ []string) error {
+	if err := need(c, "for", "reason"); err != nil {
+		return err
+	}
+	if strings.TrimSpace(ch.reason) == "" {
+		return usageError{fmt.Errorf("--reason is empty: say why (see %s --help)", c.CommandPath())}
+	}
+	return nil
+}
+
+// change returns it as the node understands it.
+func (ch *changing) change() admin.Change {
+	return admin.Change{Force: ch.force, For: ch.lasts.d.String(), Reason: ch.reason, Author: ch.author, Anyway: ch.anyway}
 }
 
 func newOverrideClear(g *global) *cobra.Command {
@@ -125,7 +154,7 @@ func newOverrideList(g *global) *cobra.Command {
 
 // newFreeze is `shunt freeze`.
 func newFreeze(g *global) *cobra.Command {
-	var ch admin.Change
+	var ch changing
 	cmd := &cobra.Command{
 		Use:   "freeze",
 		Short: "Switch automation off: the pools that answer now go on answering",
@@ -134,11 +163,9 @@ answer, until the freeze ends or shunt unfreeze ends it. Overrides still count.
 A freeze survives a restart and needs no network.`,
 		Example: `  shunt freeze --for 1h --reason "our probes flap, looking into it"`,
 		Args:    usage(cobra.NoArgs),
+		PreRunE: ch.check,
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
-			if err := need(c, "for", "reason"); err != nil {
-				return err
-			}
-			f, err := node.Freeze(c.Context(), ch)
+			f, err := node.Freeze(c.Context(), ch.change())
 			if err != nil {
 				return err
 			}
@@ -147,7 +174,7 @@ A freeze survives a restart and needs no network.`,
 			})
 		}),
 	}
-	changeFlags(cmd, &ch)
+	ch.flags(cmd)
 	return cmd
 }
 

@@ -117,8 +117,8 @@ type Checked struct {
 // writeChecked says what a good configuration holds.
 func writeChecked(w io.Writer, l *controller.Loaded) {
 	c := checked(l, nil)
-	fmt.Fprintf(w, "%s is fine: %d zones, %d names, %d services, %d pools, %d monitors\n",
-		l.Config.Path, c.Zones, c.Names, c.Services, c.Pools, len(l.Config.Monitors))
+	fmt.Fprintf(w, "%s is fine: %s, %s, %s, %s, %s\n", l.Config.Path, count(c.Zones, "zone"), count(c.Names, "name"),
+		count(c.Services, "service"), count(c.Pools, "pool"), count(len(l.Config.Monitors), "monitor"))
 }
 
 // checked sums up a configuration, or what is wrong with it.
