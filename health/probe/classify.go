@@ -150,11 +150,11 @@ func classifyHTTP(s sight) (health.Class, string) {
 	case s.redirect != "":
 		return health.Status, what + " " + s.redirect
 	case s.status < 500:
-		return health.Status, what + server(s.header, "")
+		return health.Status, what + server(s.header, "", "")
 	case originFailed(s.status, s.header):
-		return health.Origin5xx, what + server(s.header, "its origin failed")
+		return health.Origin5xx, what + server(s.header, "its origin failed", ", says ")
 	}
-	return health.Edge5xx, what + server(s.header, "edge")
+	return health.Edge5xx, what + server(s.header, "edge", ", ")
 }
 
 // originFailed reports whether the edge says that it was its origin that
@@ -169,18 +169,20 @@ func originFailed(status int, h http.Header) bool {
 	return false
 }
 
-// server returns the Server field of h and what is said of it, in brackets.
-func server(h http.Header, of string) string {
-	name := printable(h.Get("Server"), 40)
-	switch {
-	case name == "" && of == "":
+// server returns the Server field of h in brackets, after what is said of it
+// and the word that joins the two: a short form, since it ends up in the line
+// of a pool.
+func server(h http.Header, of, join string) string {
+	if of == "" {
+		if name := printable(h.Get("Server"), 40); name != "" {
+			return " (server: " + name + ")"
+		}
 		return ""
-	case name == "":
-		return " (" + of + ")"
-	case of == "":
-		return " (server: " + name + ")"
 	}
-	return " (" + of + "; server: " + name + ")"
+	if name := printable(h.Get("Server"), 24); name != "" {
+		of += join + name
+	}
+	return " (" + of + ")"
 }
 
 // found says how a text begins that is not what was expected.
