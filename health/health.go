@@ -123,10 +123,10 @@ type Endpoint struct {
 // A Pool is the opinion of one pool at one moment.
 type Pool struct {
 	Name      string
-	State     State     // from probes alone
-	Since     time.Time // when State was reached
-	Class     Class     // of the failure that holds it down
-	Reason    string
+	State     State         // from probes alone
+	Since     time.Time     // when State was reached
+	Class     Class         // of the failure that holds it down
+	Reason    string        // of the endpoint that fell last, and how many are up; of an Up pool, what is not well in it
 	Endpoints []Endpoint    // sorted by address
 	ChangeIn  time.Duration // soonest time in which State or an endpoint's could change; 0: nothing is in doubt
 	AddrTTL   time.Duration // of the host name's addresses, as last looked up
@@ -147,7 +147,7 @@ type Pool struct {
 // A Table is every opinion at one moment. It is immutable once published.
 type Table struct {
 	At    time.Time
-	Blind string // why the vantage is blind; "" when it sees
+	Blind string // why the vantage is blind, such as "the control target does not answer: …"; "" when it sees
 	Pools map[string]*Pool
 }
 

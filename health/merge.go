@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -170,15 +171,20 @@ func audible(es []Endpoint) []Endpoint {
 	return heard
 }
 
-// blame returns the class and reason of the first endpoint that keeps the
-// pool from being simply up. k of es must be up; mute more have no say.
+// blame returns the class and reason of the endpoint that keeps the pool from
+// being simply up: of those that are Down the one that fell last, since it
+// is what brought the pool down when that has just happened. k of es must be up;
+// mute more have no say.
 func blame(s State, es []Endpoint, k, mute int) (Class, string) {
 	up, bad := 0, -1
 	for i, e := range es {
 		if e.State == Up {
 			up++
 		}
-		if bad < 0 && e.Reason != "" && (s != Down || e.State == Down) {
+		if e.Reason == "" || s == Down && e.State != Down {
+			continue
+		}
+		if bad < 0 || e.State == Down && (es[bad].State != Down || e.Since.After(es[bad].Since)) {
 			bad = i
 		}
 	}
@@ -187,7 +193,7 @@ func blame(s State, es []Endpoint, k, mute int) (Class, string) {
 	}
 	reason := es[bad].Reason
 	if len(es) > 1 {
-		reason = fmt.Sprintf("%d of %d endpoints up, %d needed: %s: %s", up, len(es), k, es[bad].Addr, reason)
+		reason = count(up, len(es), k) + ": " + of(es[bad].Addr, reason)
 	}
 	if mute > 0 {
 		reason += fmt.Sprintf(" (and %d that cannot be probed from here)", mute)
@@ -196,6 +202,28 @@ func blame(s State, es []Endpoint, k, mute int) (Class, string) {
 		return None, reason
 	}
 	return es[bad].Class, reason
+}
+
+// count says how many of n endpoints are up, and how many must be when that
+// is not one.
+func count(up, n, k int) string {
+	s := fmt.Sprintf("%d of %d endpoints up", up, n)
+	if k != 1 {
+		s += fmt.Sprintf(", %d needed", k)
+	}
+	return s
+}
+
+// of returns reason with the address it is of, which most reasons name
+// themselves.
+func of(addr netip.Addr, reason string) string {
+	name := addr.String()
+	for word := range strings.FieldsFuncSeq(reason, func(c rune) bool { return strings.ContainsRune(" ,;()", c) }) {
+		if word == name || word == name+":" {
+			return reason
+		}
+	}
+	return name + ": " + reason
 }
 
 // release returns when the hold-down of a pool ends of which k of es must be

@@ -177,19 +177,19 @@ func TestSettle(t *testing.T) {
 		{"its name failed before we began", PoolRule{Monitored: true, UpIf: 1, Lookup: noName}, "", "", "D", 0, "SERVFAIL"},
 		{"its name has not resolved yet", PoolRule{Monitored: true, UpIf: 1, Lookup: &Verdict{}}, "", "", "?", -1, ""},
 		{"two of three, the second decides", PoolRule{Monitored: true, UpIf: 2}, "", "UUU", "U", time.Second, ""},
-		{"two of three are down, the second decides", PoolRule{Monitored: true, UpIf: 2}, "", "DDU", "D", time.Second, "1 of 3 endpoints up, 2 needed: 192.0.2.0: status 500"},
+		{"two of three are down, the second decides", PoolRule{Monitored: true, UpIf: 2}, "", "DDU", "D", time.Second, "1 of 3 endpoints up, 2 needed: 192.0.2.1: status 500"},
 		{"a single one", PoolRule{Monitored: true, UpIf: 1}, "U", "D", "D", -1, "status 500"},
-		{"up with one down says so", PoolRule{Monitored: true, UpIf: 1}, "U", "UD", "U", -2, "1 of 2 endpoints up, 1 needed: 192.0.2.1: status 500"},
+		{"up with one down says so", PoolRule{Monitored: true, UpIf: 1}, "U", "UD", "U", -2, "1 of 2 endpoints up: 192.0.2.1: status 500"},
 		{"a new address changes nothing", PoolRule{Monitored: true, UpIf: 0}, "U", "U?", "U", -2, ""},
 		{"nor do new ones alone", PoolRule{Monitored: true, UpIf: 1}, "D", "??", "D", -2, "before"},
 		{"at the start it does", PoolRule{Monitored: true, UpIf: 0}, "?", "U?", "?", -2, ""},
-		{"a new one keeps an up pool up", PoolRule{Monitored: true, UpIf: 1}, "U", "?D", "U", -2, "0 of 2 endpoints up, 1 needed: 192.0.2.1: status 500"},
+		{"a new one keeps an up pool up", PoolRule{Monitored: true, UpIf: 1}, "U", "?D", "U", -2, "0 of 2 endpoints up: 192.0.2.1: status 500"},
 		{"and a down pool down", PoolRule{Monitored: true, UpIf: 0}, "D", "?U", "D", -2, "before"},
-		{"until it is known", PoolRule{Monitored: true, UpIf: 1}, "U", "DD", "D", -1, "0 of 2 endpoints up, 1 needed: 192.0.2.0: status 500"},
+		{"until it is known", PoolRule{Monitored: true, UpIf: 1}, "U", "DD", "D", -1, "0 of 2 endpoints up: 192.0.2.1: status 500"},
 		{"one that cannot be probed holds nothing up", PoolRule{Monitored: true, UpIf: 1}, "U", "DM", "D", -1, "status 500 (and 1 that cannot be probed from here)"},
 		{"nor does it hold a pool down", PoolRule{Monitored: true, UpIf: 0}, "D", "UM", "U", -1, ""},
 		{"nor at the start", PoolRule{Monitored: true, UpIf: 0}, "", "UUM", "U", time.Second, ""},
-		{"it is taken to be up", PoolRule{Monitored: true, UpIf: 2}, "U", "DUM", "U", -2, "1 of 2 endpoints up, 1 needed: 192.0.2.0: status 500 (and 1 that cannot be probed from here)"},
+		{"it is taken to be up", PoolRule{Monitored: true, UpIf: 2}, "U", "DUM", "U", -2, "1 of 2 endpoints up: 192.0.2.0: status 500 (and 1 that cannot be probed from here)"},
 		{"when none can be probed, the pool stays", PoolRule{Monitored: true, UpIf: 1}, "U", "MM", "U", -2, ""},
 		{"an up pool without addresses", PoolRule{Monitored: true, UpIf: 1}, "U", "", "?", -1, ""},
 	} {
@@ -212,6 +212,42 @@ func TestSettle(t *testing.T) {
 		}
 		if (p.State == Down) != (p.Class != None) && p.Reason != "before" {
 			t.Errorf("%s: a pool that is %s has class %q", c.name, p.State, p.Class)
+		}
+	}
+}
+
+// The endpoint that fell last brought the pool down: the failure that another
+// one had before is not the pool's.
+func TestBlame(t *testing.T) {
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	hang := Endpoint{Addr: one, State: Down, Since: at(9), Class: Slow, Reason: "connected to 192.0.2.1, but no answer came"}
+	body := Endpoint{Addr: two, State: Down, Since: at(5), Class: WrongBody, Reason: "HTTP 200 from 192.0.2.2, but the body lacks it"}
+	doubt := Endpoint{Addr: one, State: Up, Since: at(9), Reason: "192.0.2.1 reset the connection"}
+	bare := Endpoint{Addr: netip.MustParseAddr("192.0.2.20"), State: Down, Since: at(99), Class: TLSFailure, Reason: "unlike 192.0.2.2 and 192.0.2.200"}
+	older := hang
+	older.Since = at(1)
+	for _, c := range []struct {
+		name   string
+		es     []Endpoint
+		upIf   int
+		state  State
+		class  Class
+		reason string
+	}{
+		{"the second fell last", []Endpoint{older, body}, 1, Down, WrongBody, "0 of 2 endpoints up: " + body.Reason},
+		{"the first fell last", []Endpoint{hang, body}, 1, Down, Slow, "0 of 2 endpoints up: " + hang.Reason},
+		{"both are needed", []Endpoint{older, body}, 0, Down, WrongBody, "0 of 2 endpoints up, 2 needed: " + body.Reason},
+		{"one in doubt did not bring it down", []Endpoint{doubt, body}, 0, Down, WrongBody, "1 of 2 endpoints up, 2 needed: " + body.Reason},
+		{"nor is it what is worst of an up pool", []Endpoint{doubt, body}, 1, Up, None, "1 of 2 endpoints up: " + body.Reason},
+		{"in doubt alone", []Endpoint{doubt}, 1, Up, None, doubt.Reason},
+		{"an address that a longer one holds is not named", []Endpoint{body, bare}, 1, Down, TLSFailure, "0 of 2 endpoints up: 192.0.2.20: " + bare.Reason},
+		{"one alone", []Endpoint{body}, 1, Down, WrongBody, body.Reason},
+	} {
+		p := &Pool{Endpoints: c.es}
+		p.Settle(PoolRule{Monitored: true, UpIf: c.upIf}, nil, start)
+		if p.State != c.state || p.Class != c.class || p.Reason != c.reason {
+			t.Errorf("%s: %s, %q: %s", c.name, p.State, p.Class, p.Reason)
 		}
 	}
 }
