@@ -3,7 +3,7 @@ package health
 import "testing"
 
 func TestVoid(t *testing.T) {
-	const blind = "blind: no control target answers"
+	const blind = "no control target answers"
 	failure := func(c Class, status int) Result { return Result{Class: c, Status: status} }
 	for _, c := range []struct {
 		name   string

@@ -73,7 +73,10 @@ func (c *controls) end(rd round, now time.Time) {
 			c.blind, c.sight = "", rd.began
 		}
 	case c.blind == "": // else the first reason stands
-		c.blind = fmt.Sprintf("blind: none of %d control targets answers: %v", len(c.addrs), rd.err)
+		c.blind = fmt.Sprintf("none of %d control targets answers: %v", len(c.addrs), rd.err)
+		if len(c.addrs) == 1 {
+			c.blind = fmt.Sprintf("the control target does not answer: %v", rd.err)
+		}
 	}
 	switch {
 	case c.again:

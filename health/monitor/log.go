@@ -2,8 +2,10 @@ package monitor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/shunt-dns/shunt/health"
 )
@@ -28,19 +30,25 @@ func (r *Runner) logUnable(t *target, reason string) {
 }
 
 // logPool writes a line for each transition from a (which may be nil) to b.
-// Blindness holds every pool, and has its own line: wasBlind and isBlind say
-// why it was and is.
-func (r *Runner) logPool(a, b *health.Pool, wasBlind, isBlind string) {
+// Blindness holds every pool, and has its own line: before and after are the
+// tables that they are in.
+func (r *Runner) logPool(a, b *health.Pool, before, after *health.Table) {
 	log := r.d.Logger.With("pool", b.Name)
 	if a == nil {
 		a = &health.Pool{}
 	}
 	if a.State != b.State {
-		log.Log(context.Background(), level(b.State), "pool is "+b.State.String(),
-			"was", a.State.String(), "since", b.Since, "why", why(b.Class, b.Reason))
+		said := []any{"was", a.State.String(), "since", b.Since}
+		switch {
+		case b.State != health.Up:
+			said = append(said, "why", why(b.Class, b.Reason))
+		case len(b.Endpoints) > 0: // what failed before, or fails still, is not why
+			said = append(said, "up", ups(b))
+		}
+		log.Log(context.Background(), level(b.State), "pool is "+b.State.String(), said...)
 	}
 	switch {
-	case a.Held == b.Held || a.Held == wasBlind && b.Held == isBlind:
+	case a.Held == b.Held || a.Held == before.Blind && b.Held == after.Blind:
 	case b.Held != "":
 		log.Warn("votes against the pool are void", "why", b.Held)
 	default:
@@ -51,24 +59,31 @@ func (r *Runner) logPool(a, b *health.Pool, wasBlind, isBlind string) {
 		was[e.Addr] = e
 	}
 	for _, e := range b.Endpoints {
-		logEndpoint(log, was[e.Addr], e)
+		logEndpoint(log, was[e.Addr], e, after.At)
 	}
 }
 
-// logEndpoint writes a line for each transition from a to b. Endpoints that
+// logEndpoint writes a line for each transition from a to b, at now. Endpoints that
 // turn out to be up as they should are left to the debug log: a start would
 // write thousands of them.
-func logEndpoint(log *slog.Logger, a, b health.Endpoint) {
+func logEndpoint(log *slog.Logger, a, b health.Endpoint, now time.Time) {
 	if a.State != b.State {
 		l := level(b.State)
 		if a.State == health.Unknown && b.State == health.Up || b.State == health.Unknown {
 			l = slog.LevelDebug
 		}
-		log.Log(context.Background(), l, "endpoint is "+b.State.String(),
-			"addr", b.Addr, "was", a.State.String(), "since", b.Since, "why", why(b.Class, b.Reason))
+		said := []any{"addr", b.Addr, "was", a.State.String(), "since", b.Since}
+		if b.State != health.Up {
+			said = append(said, "why", why(b.Class, b.Reason))
+		}
+		log.Log(context.Background(), l, "endpoint is "+b.State.String(), said...)
 	}
-	if b.CertWarn && !a.CertWarn {
+	switch {
+	case !b.CertWarn || a.CertWarn:
+	case now.Before(b.CertEnd):
 		log.Warn("certificate ends soon", "addr", b.Addr, "end", b.CertEnd)
+	default:
+		log.Warn("certificate has ended", "addr", b.Addr, "end", b.CertEnd)
 	}
 	if a.CertWarn && !b.CertWarn && b.State != health.Unknown {
 		log.Info("certificate was renewed", "addr", b.Addr, "end", b.CertEnd)
@@ -81,6 +96,17 @@ func level(s health.State) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// ups says how many endpoints of p are up.
+func ups(p *health.Pool) string {
+	n := 0
+	for _, e := range p.Endpoints {
+		if e.State == health.Up {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %d endpoints", n, len(p.Endpoints))
 }
 
 // why joins a class and a reason for people.

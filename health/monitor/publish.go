@@ -56,7 +56,7 @@ func (r *Runner) publish(now time.Time) {
 		after.Pools[p.def.Name] = p.published
 		if differs(was, p.published) {
 			changed = true
-			r.logPool(was, p.published, before.Blind, after.Blind)
+			r.logPool(was, p.published, before, after)
 		}
 	}
 	r.stale, r.urgent, r.refreshAt = r.stale[:0], false, time.Time{}
