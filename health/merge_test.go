@@ -225,6 +225,7 @@ func TestBlame(t *testing.T) {
 	body := Endpoint{Addr: two, State: Down, Since: at(5), Class: WrongBody, Reason: "HTTP 200 from 192.0.2.2, but the body lacks it"}
 	doubt := Endpoint{Addr: one, State: Up, Since: at(9), Reason: "192.0.2.1 reset the connection"}
 	bare := Endpoint{Addr: netip.MustParseAddr("192.0.2.20"), State: Down, Since: at(99), Class: TLSFailure, Reason: "unlike 192.0.2.2 and 192.0.2.200"}
+	colon := Endpoint{Addr: one, State: Down, Since: at(99), Class: TLSFailure, Reason: "TLS with 192.0.2.1: not the site's certificate"}
 	older := hang
 	older.Since = at(1)
 	for _, c := range []struct {
@@ -242,6 +243,7 @@ func TestBlame(t *testing.T) {
 		{"nor is it what is worst of an up pool", []Endpoint{doubt, body}, 1, Up, None, "1 of 2 endpoints up: " + body.Reason},
 		{"in doubt alone", []Endpoint{doubt}, 1, Up, None, doubt.Reason},
 		{"an address that a longer one holds is not named", []Endpoint{body, bare}, 1, Down, TLSFailure, "0 of 2 endpoints up: 192.0.2.20: " + bare.Reason},
+		{"named before a colon", []Endpoint{body, colon}, 1, Down, TLSFailure, "0 of 2 endpoints up: " + colon.Reason},
 		{"one alone", []Endpoint{body}, 1, Down, WrongBody, body.Reason},
 	} {
 		p := &Pool{Endpoints: c.es}
