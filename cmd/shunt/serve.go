@@ -88,12 +88,9 @@ func newCheck(g *global) *cobra.Command {
 		Short: "Check the configuration and its zone files, and list every problem",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := g.load(nil)
+			l, err := g.check(progress(c.ErrOrStderr(), "zones checked"))
 			if err == nil {
-				var l *controller.Loaded
-				if l, err = controller.Load(cfg, progress(c.ErrOrStderr(), "zones checked")); err == nil {
-					return g.print(c.OutOrStdout(), checked(l, nil), func() { writeChecked(c.OutOrStdout(), l) })
-				}
+				return g.print(c.OutOrStdout(), checked(l, nil), func() { writeChecked(c.OutOrStdout(), l) })
 			}
 			if !g.json {
 				return err
@@ -102,6 +99,24 @@ func newCheck(g *global) *cobra.Command {
 			return fmt.Errorf("the configuration cannot be used")
 		},
 	}
+}
+
+// check does what serve does before it opens a socket.
+func (g *global) check(progress func(done, all int)) (*controller.Loaded, error) {
+	cfg, err := g.load(nil)
+	if err != nil {
+		return nil, err
+	}
+	l, err := controller.Load(cfg, progress)
+	zones, ok := config.IsProblems(err)
+	if err != nil && !ok {
+		return nil, err
+	}
+	rest, ok := config.IsProblems(node.Check(cfg))
+	if !ok && err == nil {
+		return l, nil
+	}
+	return nil, append(zones, rest...)
 }
 
 // A Checked is the outcome of `shunt check --json`.

@@ -31,7 +31,7 @@ var table = map[string]string{
 	"resolver/zone":          "config health resolver/steer miekg/dns",
 	"internal/controller":    "config health resolver/steer resolver/zone",
 	"internal/admin":         "config health health/monitor internal/controller resolver x/sys",
-	"internal/node":          "config health health/monitor internal/admin internal/controller resolver resolver/zone go-systemd x/sync",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller resolver resolver/zone go-systemd x/sync",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",

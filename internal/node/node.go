@@ -69,6 +69,9 @@ func Open(l *controller.Loaded, o Options) (*Node, error) {
 
 func (n *Node) open(l *controller.Loaded) (err error) {
 	cfg := l.Config
+	if err := Check(cfg); err != nil {
+		return err
+	}
 	state, err := controller.ReadState(cfg.Node.StateDir)
 	if err != nil {
 		return err
