@@ -9,7 +9,8 @@ import (
 
 // The documents' blocks of YAML load. A block that leaves out top-level keys
 // that its references need gets them from here, and docs/configuration.md
-// says so: monitors web and ping, pools fastly, bunny and origin.
+// says so: monitors web and ping, pools fastly, bunny and origin,
+// the zone example.com.
 const around = `
 monitors:
   - {name: web, https: {host: www.example.com}}
@@ -18,6 +19,8 @@ pools:
   - {name: fastly, cname: www.example.com.global.prod.fastly.net, monitors: [web]}
   - {name: bunny, cname: www-example.b-cdn.net, monitors: [web]}
   - {name: origin, addresses: [192.0.2.10, "2001:db8::10"], monitors: [web]}
+zones:
+  - {name: example.com, services: [{name: www, pools: [origin]}]}
 `
 
 func TestDocumentsLoad(t *testing.T) {
@@ -40,7 +43,7 @@ func TestDocumentsLoad(t *testing.T) {
 // surround adds the sections of around that block does not have.
 func surround(block string) string {
 	out := block
-	for _, key := range []string{"monitors:", "pools:"} {
+	for _, key := range []string{"monitors:", "pools:", "zones:"} {
 		if !strings.HasPrefix(block, key) && !strings.Contains(block, "\n"+key) {
 			out += sectionOf(around, key)
 		}

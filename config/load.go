@@ -171,6 +171,9 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	cfg.Pools, pools = r.pools(lists.Pools, monitors)
 	r.zones(cfg, lists.Zones, pools, dir)
 	r.circular(cfg, lists.Pools)
+	if len(cfg.Zones) == 0 && len(r.problems) == 0 { // said alone: any other problem may be why there is none
+		r.problem(top("zones"), scalar{}, "there is no zone to serve", "write zones: [{name: example.com, file: example.com.zone}]")
+	}
 	if r.visits > maxVisits {
 		r.problem(path{index: -1}, scalar{}, fmt.Sprintf("with aliases followed there are more than %d values", maxVisits), "use fewer aliases")
 	}

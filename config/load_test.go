@@ -13,6 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// oneZone is what every file must have.
+const oneZone = "\nzones: [{name: example.com, file: example.com.zone}]\n"
+
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -72,7 +75,7 @@ func TestCookieSecret(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "shunt.yaml")
-			if err := os.WriteFile(path, []byte("node: {name: a}\ndns:\n  cookie_secret_file: secret\n"), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte("node: {name: a}\ndns:\n  cookie_secret_file: secret\n"+oneZone), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if c.secret != "" {
@@ -116,7 +119,7 @@ func TestOverrides(t *testing.T) {
 			if c.flag != "" {
 				o.Flags = []Setting{{Key: "node.log.level", Value: c.flag, From: "--log-level"}}
 			}
-			cfg, err := Parse([]byte(text), "shunt.yaml", o)
+			cfg, err := Parse([]byte(text+oneZone), "shunt.yaml", o)
 			if err != nil || cfg.Node.Log.Level != c.want {
 				t.Errorf("%v, %v", cfg, err)
 			}
@@ -131,21 +134,21 @@ func TestEveryKeyFromEnvironment(t *testing.T) {
 		name := envName(s.key)
 		switch def := s.def.(type) {
 		case string:
-			if _, err := Parse(nil, "shunt.yaml", Overrides{Env: []string{name + "=" + def}}); err != nil {
+			if _, err := Parse([]byte(oneZone), "shunt.yaml", Overrides{Env: []string{name + "=" + def}}); err != nil {
 				t.Errorf("%s=%s: %v", name, def, err)
 			}
 		case []string:
-			if _, err := Parse(nil, "shunt.yaml", Overrides{Env: []string{name + "=" + strings.Join(def, ",")}}); err != nil {
+			if _, err := Parse([]byte(oneZone), "shunt.yaml", Overrides{Env: []string{name + "=" + strings.Join(def, ",")}}); err != nil {
 				t.Errorf("%s=%s: %v", name, def, err)
 			}
 		}
-		_, err := Parse(nil, "shunt.yaml", Overrides{Env: []string{name + "=\n" + strings.Repeat("x", 200)}})
+		_, err := Parse([]byte(oneZone), "shunt.yaml", Overrides{Env: []string{name + "=\n" + strings.Repeat("x", 200)}})
 		ps, ok := IsProblems(err)
 		if !ok || ps[0].File != name || ps[0].Key != strings.TrimSuffix(ps[0].Key, "[0]") && !s.list {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	cfg, err := Parse([]byte("dns: {tcp: {idle: 3s}}\n"), "shunt.yaml", Overrides{Env: []string{
+	cfg, err := Parse([]byte("dns: {tcp: {idle: 3s}}\n"+oneZone), "shunt.yaml", Overrides{Env: []string{
 		"SHUNT_LISTEN_DNS=127.0.0.1:5300, [::1]:5300", "SHUNT_DNS_RATE_LIMIT_EXEMPT=", "SHUNT_SAFETY_MAX_REMOVE=10%", "SHUNT_DNS_NSID=", "SHUNT_VANTAGE_CONTROLS=1.1.1.1:443",
 	}})
 	if err != nil {
