@@ -110,7 +110,7 @@ func shareOf(part, whole int) float64 {
 
 // Refuse says in plain words why a reload that removes r must not go through
 // without --force, when one reload may remove the share most of the names or
-// of the pools, and no service's last pool. It is "" when the reload may.
+// of the pools, and never every pool of a service. It is "" when the reload may.
 func (r Removed) Refuse(most float64) string {
 	var why []string
 	if r.NameShare > most {
@@ -120,7 +120,7 @@ func (r Removed) Refuse(most float64) string {
 		why = append(why, fmt.Sprintf("it would remove %s of the pools, more than %s (%s)", percent(r.PoolShare), percent(most), some(r.Pools)))
 	}
 	if len(r.Emptied) > 0 {
-		why = append(why, fmt.Sprintf("it would take the last pool of %s", some(r.Emptied)))
+		why = append(why, fmt.Sprintf("every pool that %s has now would go (add the new ones beside the old first, then remove the old)", some(r.Emptied)))
 	}
 	return strings.Join(why, "; ")
 }

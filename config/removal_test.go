@@ -29,8 +29,8 @@ func scene(line string) *Config {
 }
 
 // TestDestructiveChangeRefused is invariant 9 of the outages: what would take
-// away more than a quarter of the names or pools, or the last pool of a
-// service, is refused.
+// away more than a quarter of the names or pools, or every pool that a
+// service has, is refused.
 func TestDestructiveChangeRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, old, new string
@@ -48,8 +48,8 @@ func TestDestructiveChangeRefused(t *testing.T) {
 		{"half of the pools", "pools p q | a p q", "pools p | a p", Static{}, "it would remove 50 % of the pools, more than 25 % (q)"},
 		{"a quarter of the pools", "pools p q r s | a p q r s", "pools p q r | a p q r", Static{}, ""},
 		{"one pool of two for another", "pools p q r | a p q", "pools p q r | a q r", Static{}, ""},
-		{"every pool of a service", "pools p q | a p | b q", "pools p q | a q | b q", Static{}, "it would take the last pool of a"},
-		{"all at once", "pools p | a p | b p", "pools q | a q", Static{}, "it would remove 50 % of the names, more than 25 % (b); it would remove 100 % of the pools, more than 25 % (p); it would take the last pool of a"},
+		{"every pool of a service", "pools p q | a p | b q", "pools p q | a q | b q", Static{}, "every pool that a has now would go (add the new ones beside the old first, then remove the old)"},
+		{"all at once", "pools p | a p | b p", "pools q | a q", Static{}, "it would remove 50 % of the names, more than 25 % (b); it would remove 100 % of the pools, more than 25 % (p); every pool that a has now would go (add the new ones beside the old first, then remove the old)"},
 		{"an empty file", "pools p | a p", "pools", Static{}, "it would remove 100 % of the names, more than 25 % (a); it would remove 100 % of the pools, more than 25 % (p)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

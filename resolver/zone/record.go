@@ -91,7 +91,7 @@ func (r *reader) take(f *frame, typ uint16, ttl uint32, data []byte) {
 		r.problem(f.file, f.line, "", "the SOA belongs at %s", presentation(r.b.origin))
 		return
 	case len(r.b.recs) >= r.max:
-		r.problem(f.file, f.line, "raise max of the zone, or split it", "the zone has more than %d records", r.max)
+		r.problem(f.file, f.line, "raise max_records of the zone, or split it", "the zone has more than %d records", r.max)
 		r.stopped = true
 		return
 	case len(r.b.names)+len(r.b.data)+len(r.b.recs)*(rrHead+setHead) > maxMemory:
