@@ -39,7 +39,6 @@ type edit struct{ old, new string }
 // edits are all changes: where things are, and how long they take.
 func edits(port uint16, public netip.AddrPort) []edit {
 	return []edit{
-		{"user: shunt", `user: ""`},
 		{"state_dir: /var/lib/shunt", "state_dir: state"},
 		{`dns: ["0.0.0.0:53", "[::]:53"]`, `dns: ["127.0.0.1:0"]`},
 		{"control: /run/shunt/shunt.sock", "control: shunt.sock"},
