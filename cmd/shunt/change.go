@@ -39,8 +39,8 @@ safety.at_least is refused; --force does it all the same.`,
 		Example: `  shunt override set fastly drain --for 2h --reason "error spike, ticket 4711"
   shunt override set fastly down --for 30m --reason "drill" --force`,
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usageError{fmt.Errorf("it takes the name of a pool and one of up, down and drain, not %s (see %s --help)", count(len(args), "argument"), c.CommandPath())}
+			if err := takes(2, 2)(c, args); err != nil {
+				return err
 			}
 			switch ch.force = health.Force(args[1]); ch.force {
 			case health.ForceUp, health.ForceDown, health.ForceDrain:
@@ -110,7 +110,7 @@ func newOverrideClear(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:               "clear POOL",
 		Short:             "End an override before its time",
-		Args:              usage(cobra.ExactArgs(1)),
+		Args:              takes(1, 1),
 		ValidArgsFunction: completePools(g),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			if err := node.ClearOverride(c.Context(), args[0]); err != nil {

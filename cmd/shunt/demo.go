@@ -16,7 +16,10 @@ func newDemo(*global) *cobra.Command {
 		Short: "Play a CDN failure on loopback, with nothing to set up",
 		Long: `Play three CDNs and an origin on loopback, serve a zone in front of them, and
 show how the answers move when one CDN starts to fail and when it comes back.
-Nothing outside loopback is touched. The node keeps running until Ctrl-C.`,
+Nothing outside loopback is touched. The node keeps running until Ctrl-C.
+
+The demo brings its own configuration: --config, --socket and --json have no
+effect on it.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return demo.Run(c.Context(), demo.Options{Once: once, Out: c.OutOrStdout(), Log: c.ErrOrStderr(), Version: version, Self: os.Args[0]})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -22,7 +23,8 @@ func newExplain(g *global) *cobra.Command {
 		Short: "Show the chain behind an answer, step by step",
 		Example: `  shunt explain www.example.com
   shunt explain www.example.com AAAA --client 198.51.100.7`,
-		Args: usage(cobra.RangeArgs(1, 2)),
+		Args:              takes(1, 2),
+		ValidArgsFunction: completeNames(g),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			qtype := "A"
 			if len(args) == 2 {
@@ -71,13 +73,14 @@ func newProbe(g *global) *cobra.Command {
 		Use:   "probe POOL",
 		Short: "Run a pool's monitors once, now, and show what they see",
 		Long: `Look up the pool's host name and run each of its monitors against each of its
-endpoints once. What is seen moves no verdict. Exit code 1 when a probe fails.`,
-		Args:              usage(cobra.ExactArgs(1)),
+endpoints once. It is the running node that does so, from where it stands; what
+is seen moves no verdict. Exit code 1 when a probe fails.`,
+		Args:              takes(1, 1),
 		ValidArgsFunction: completePools(g),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			reports, err := node.Probe(c.Context(), args[0])
 			if err != nil {
-				return err
+				return whichPool(c.Context(), node, args[0], err)
 			}
 			if err := g.print(c.OutOrStdout(), reports, func() { writeReports(c.OutOrStdout(), reports) }); err != nil {
 				return err
@@ -96,9 +99,25 @@ endpoints once. What is seen moves no verdict. Exit code 1 when a probe fails.`,
 	}
 }
 
+// whichPool makes err name the pools that there are, where pool is none.
+func whichPool(ctx context.Context, node *admin.Client, pool string, err error) error {
+	s, asked := node.Status(ctx)
+	if asked != nil {
+		return err
+	}
+	var names []string
+	for _, p := range s.Pools {
+		if p.Name == pool {
+			return err
+		}
+		names = append(names, p.Name)
+	}
+	return fmt.Errorf("%w (the pools are: %s)", err, strings.Join(names, ", "))
+}
+
 // writeReports prints what probes saw, with the time that each part took.
 func writeReports(w io.Writer, reports []admin.Report) {
-	rows := [][]string{{"MONITOR", "ENDPOINT", "RESULT", "CONNECT", "TLS", "WAIT", "READ", "TOTAL", "CERTIFICATE", ""}}
+	rows := [][]string{{"MONITOR", "ENDPOINT", "RESULT", "CONNECT", "TLS", "WAIT", "READ", "TOTAL", "CERTIFICATE", "SEEN"}}
 	ms := func(v float64) string {
 		if v == 0 {
 			return "-"
@@ -111,17 +130,26 @@ func writeReports(w io.Writer, reports []admin.Report) {
 			word = string(r.Class)
 		}
 		if r.CertEnd != nil {
-			cert = "ends in " + age(time.Until(*r.CertEnd))
+			cert = ends(time.Until(*r.CertEnd))
 		}
 		if r.Monitor == "" {
 			r.Monitor, r.Endpoint = "(look-up)", "-"
 			for _, a := range r.Addrs {
-				said += a.String() + " "
+				said = strings.TrimPrefix(said+" "+a.String(), " ")
 			}
 		}
 		rows = append(rows, []string{r.Monitor, r.Endpoint, word, ms(r.Connect), ms(r.TLS), ms(r.Processing), ms(r.Transfer), ms(r.Total), cert, oneLine(said)})
 	}
 	table(w, rows)
+}
+
+// ends says when something ends that does so after left, which is negative
+// where it has.
+func ends(left time.Duration) string {
+	if left < 0 {
+		return "ended " + age(-left) + " ago"
+	}
+	return "ends in " + age(left)
 }
 
 // newReload is `shunt reload`.
@@ -158,42 +186,69 @@ func newVersion(g *global) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of this program",
 		Args:  usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			v := struct {
-				Version string `json:"version"`
-				Go      string `json:"go"`
-			}{version, runtime.Version()}
-			return g.print(c.OutOrStdout(), v, func() { fmt.Fprintf(c.OutOrStdout(), "shunt %s (%s)\n", v.Version, v.Go) })
-		},
+		RunE:  func(c *cobra.Command, _ []string) error { return g.version(c) },
 	}
 }
 
-// completePools completes the names of pools: those of the running node, or
-// of the configuration.
+// version prints what program this is.
+func (g *global) version(c *cobra.Command) error {
+	v := struct {
+		Version string `json:"version"`
+		Go      string `json:"go"`
+	}{version, runtime.Version()}
+	return g.print(c.OutOrStdout(), v, func() { fmt.Fprintf(c.OutOrStdout(), "shunt %s (%s)\n", v.Version, v.Go) })
+}
+
+// completePools completes the names of pools.
 func completePools(g *global) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		var names []string
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		if s, err := g.status(c); err == nil {
-			for _, p := range s.Pools {
-				names = append(names, p.Name)
-			}
-		} else if cfg, err := g.load(nil); err == nil {
-			for _, p := range cfg.Pools {
-				names = append(names, p.Name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		pools, _ := g.names(c.Context())
+		return pools, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// status asks the running node for its state, for completion.
-func (g *global) status(c *cobra.Command) (*admin.Status, error) {
-	socket, _, err := g.control()
-	if err != nil {
-		return nil, err
+// completeNames completes the names of services, and the types behind them.
+func completeNames(g *global) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			_, services := g.names(c.Context())
+			return services, cobra.ShellCompDirectiveNoFileComp
+		case 1:
+			return []string{"A", "AAAA", "CNAME"}, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return admin.NewClient(socket).Status(c.Context())
+}
+
+// names returns the names of the running node's pools and services, or else
+// those of the configuration.
+func (g *global) names(ctx context.Context) (pools, services []string) {
+	if socket, _, err := g.control(); err == nil {
+		if s, err := admin.NewClient(socket).Status(ctx); err == nil {
+			for _, p := range s.Pools {
+				pools = append(pools, p.Name)
+			}
+			for _, v := range s.Services {
+				services = append(services, strings.TrimSuffix(v.Name, "."))
+			}
+			return pools, services
+		}
+	}
+	cfg, err := g.load(nil)
+	if err != nil {
+		return nil, nil
+	}
+	for _, p := range cfg.Pools {
+		pools = append(pools, p.Name)
+	}
+	for _, z := range cfg.Zones {
+		for _, v := range z.Services {
+			services = append(services, strings.TrimSuffix(v.Name, "."))
+		}
+	}
+	return pools, services
 }

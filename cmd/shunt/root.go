@@ -31,6 +31,7 @@ var defaultPaths = []string{"shunt.yaml", "/etc/shunt/shunt.yaml"}
 // newRoot returns the whole command tree.
 func newRoot() *cobra.Command {
 	g := &global{}
+	var asked bool // for the version
 	root := &cobra.Command{
 		Use:   "shunt",
 		Short: "Authoritative DNS that steers around a failing CDN",
@@ -44,8 +45,14 @@ moves its answers away from a path that fails, within seconds.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          usage(cobra.NoArgs),
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if asked {
+				return g.version(c)
+			}
+			return c.Help()
+		},
 	}
+	root.Flags().BoolVar(&asked, "version", false, "print the version of this program")
 	f := root.PersistentFlags()
 	f.StringVarP(&g.config, "config", "c", os.Getenv("SHUNT_CONFIG"), "configuration `file` (default ./shunt.yaml, then /etc/shunt/shunt.yaml)")
 	f.StringVar(&g.socket, "socket", "", "control socket `path` of the running node (default listen.control of the configuration)")
@@ -72,6 +79,17 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 			}
 		}
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	}
+}
+
+// takes wants from least to most arguments, which Use names.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if n := len(args); n < least || n > most {
+			_, what, _ := strings.Cut(c.Use, " ")
+			return usageError{fmt.Errorf("%s takes %s, not %s (see %s --help)", c.CommandPath(), what, count(n, "argument"), c.CommandPath())}
+		}
+		return nil
 	}
 }
 

@@ -159,8 +159,7 @@ func checked(l *controller.Loaded, err error) Checked {
 // terminal in one line that redraws itself, elsewhere in a plain line every
 // few seconds, and nothing at all about work that is done at once.
 func progress(w io.Writer, what string) func(done, all int) {
-	f, ok := w.(*os.File)
-	tty := ok && term.IsTerminal(int(f.Fd()))
+	tty := terminal(w)
 	start, every := time.Now(), 5*time.Second
 	if tty {
 		every = 200 * time.Millisecond
@@ -182,4 +181,10 @@ func progress(w io.Writer, what string) func(done, all int) {
 			fmt.Fprintf(w, "%s: %d of %d after %v\n", what, done, all, now.Sub(start).Round(time.Second))
 		}
 	}
+}
+
+// terminal reports whether people watch w as it is written.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

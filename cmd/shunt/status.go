@@ -27,7 +27,7 @@ func newStatus(g *global) *cobra.Command {
   shunt status --json | jq '.services[] | {name, answering}'`,
 		Args: usage(cobra.NoArgs),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
-			for {
+			for again := false; ; again = true {
 				s, err := node.Status(c.Context())
 				switch {
 				case watch && c.Context().Err() != nil:
@@ -35,8 +35,12 @@ func newStatus(g *global) *cobra.Command {
 				case err != nil:
 					return err
 				}
-				if watch && !g.json {
+				switch {
+				case g.json:
+				case watch && terminal(c.OutOrStdout()):
 					fmt.Fprint(c.OutOrStdout(), "\x1b[H\x1b[2J")
+				case again:
+					fmt.Fprintln(c.OutOrStdout())
 				}
 				if err := g.print(c.OutOrStdout(), s, func() { writeStatus(c.OutOrStdout(), s) }); err != nil || !watch {
 					return err
@@ -144,13 +148,18 @@ func poolRow(p controller.PoolStatus) []string {
 	return []string{p.Name, p.Operator, p.State, since, endpoints, override, oneLine(reason)}
 }
 
-// table prints rows in columns; the first row is the heading.
+// table prints rows in columns; the first row is the heading. An empty cell at
+// the end keeps its column, and leaves no spaces.
 func table(w io.Writer, rows [][]string) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(tw, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+		fmt.Fprintln(tw, strings.Join(r, "\t"))
 	}
 	tw.Flush()
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // oneLine keeps the first line of s, without what would break a table or
