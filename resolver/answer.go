@@ -78,12 +78,13 @@ func (a *Answerer) Worker() *Worker {
 // numbers, rate limits and counters, so that workers share nothing that is
 // written.
 type Worker struct {
-	a      *Answerer
-	q      query
-	name   [maxName]byte
-	random rand.PCG
-	limit  limiter
-	n      counters
+	a       *Answerer
+	q       query
+	name    [maxName]byte
+	random  rand.PCG
+	scratch zone.Scratch
+	limit   limiter
+	n       counters
 }
 
 // Answer returns the reply to msg, one DNS message from the client at from,

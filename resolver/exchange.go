@@ -111,6 +111,8 @@ func (x *exchange) lookUp() {
 		Type:   x.q.qtype,
 		Client: x.q.edns.subnet.client(x.client),
 		Draw:   x.w.random.Uint64(),
+
+		Scratch: &x.w.scratch,
 	}
 	x.msg, x.info = v.snapshot.Append(x.msg, q, x.size-x.q.edns.room(x.set, x.tr))
 	switch {

@@ -9,7 +9,15 @@ type Question struct {
 	Type   uint16     // never OPT, AXFR or IXFR
 	Client netip.Addr // the client's network where ECS named it, else the resolver's address
 	Draw   uint64     // random, fresh for each query; picks among weighted variants
+
+	// Scratch is what Append works in. Who answers one question after the other
+	// keeps one, for it is large and clearing it costs as much as a short
+	// answer. Nil is allowed.
+	Scratch *Scratch
 }
+
+// A Scratch is room for one Append at a time. Its zero value is ready for use.
+type Scratch struct{ reply reply }
 
 // Info says what an appended reply was, for the frame around it and for the
 // counters. It is a value; building one allocates nothing.

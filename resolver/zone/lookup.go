@@ -46,10 +46,22 @@ const (
 //
 // Append allocates nothing as long as msg has the capacity for the answer.
 func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
-	r := reply{
-		snap: s, msg: msg, base: len(msg), limit: limit, qtype: q.Type, draw: q.Draw,
-		at: question, aa: true, info: Info{Zone: -1, Group: -1, Variant: -1},
+	if q.Scratch != nil {
+		return q.Scratch.reply.to(s, msg, &q, limit)
 	}
+	var r reply
+	return r.to(s, msg, &q, limit)
+}
+
+// to makes r the reply to q. Only what is read before it is written is reset:
+// the name, its hashes and the chain are most of r.
+func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) ([]byte, Info) {
+	r.snap, r.msg, r.base, r.limit = s, msg, len(msg), limit
+	r.qtype, r.draw = q.Type, q.Draw
+	r.at, r.next, r.hops = question, 0, 0
+	r.aa, r.tc = true, false
+	r.count = [3]uint16{}
+	r.info = Info{Zone: -1, Group: -1, Variant: -1}
 	r.name.split(q.Name)
 	zi, kid := s.set.zoneFor(&r.name, q.Type)
 	r.kid = kid

@@ -6,7 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// A reply is one message in the making. It lives on the stack of Append.
+// A reply is one message in the making. It lives in a Scratch, or on the stack
+// of Append.
 type reply struct {
 	snap  *Snapshot
 	zone  *Zone // of the current name
@@ -55,7 +56,10 @@ func (r *reply) end() ([]byte, Info) {
 	binary.BigEndian.PutUint16(h[6:], r.count[inAnswer])
 	binary.BigEndian.PutUint16(h[8:], r.count[inAuthority])
 	binary.BigEndian.PutUint16(h[10:], r.count[inAdditional])
-	return r.msg, r.info
+	msg := r.msg
+	r.snap, r.zone, r.msg = nil, nil, nil // a scratch keeps no snapshot alive
+	clear(r.dnames[:r.hops])
+	return msg, r.info
 }
 
 // truncate empties the message: what did not fit must not be used in part

@@ -202,3 +202,25 @@ func TestConcurrentReaders(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestScratch: a scratch that has been through other questions changes no
+// answer, and keeps no snapshot alive.
+func TestScratch(t *testing.T) {
+	snap := scene(t, 100)
+	var used Scratch
+	for range 2 {
+		for kind, qs := range kinds(100) {
+			for _, a := range qs[:min(len(qs), 50)] {
+				fresh, info := snap.Append(slices.Clone(a.msg), a.q, 512)
+				a.q.Scratch = &used
+				again, infoAgain := snap.Append(slices.Clone(a.msg), a.q, 512)
+				if !slices.Equal(fresh, again) || info != infoAgain {
+					t.Fatalf("%s: %x\n%x, %+v %+v", kind, fresh, again, info, infoAgain)
+				}
+				if r := &used.reply; r.snap != nil || r.zone != nil || r.msg != nil || slices.ContainsFunc(r.dnames[:], func(n *node) bool { return n != nil }) {
+					t.Fatalf("%s: the scratch holds on to what it answered from", kind)
+				}
+			}
+		}
+	}
+}
