@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,7 +17,7 @@ import (
 )
 
 // Load reads the file path and what it refers to by itself: the cookie
-// secret. Zone files are read by package zone.
+// secret. Zone files must be there; they are read by package zone.
 //
 // The error is [Problems] when the text is at fault, with every problem there
 // is; otherwise it wraps the error of the read. A file larger than [MaxFile]
@@ -31,6 +32,7 @@ func Load(path string, o Overrides) (*Config, error) {
 		return nil, err
 	}
 	r.secret(&cfg.DNS)
+	r.zoneFiles(cfg)
 	return r.done(cfg)
 }
 
@@ -86,6 +88,20 @@ func (r *reader) secret(d *DNS) {
 		return
 	}
 	d.Secret = secret
+}
+
+// zoneFiles reports the zone files that are not there, at the lines that name
+// them. Whatever else may be wrong with one, who reads it says.
+func (r *reader) zoneFiles(cfg *Config) {
+	for i := range min(len(cfg.Zones), len(r.files)) {
+		file := cfg.Zones[i].File
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			r.problem(top("zones").item(i).sub("file"), r.files[i], "there is no file "+file, "a relative path starts at the folder of the configuration")
+		}
+	}
 }
 
 // Parse turns text, the content of the file path, into a Config. It opens no

@@ -14,7 +14,7 @@ import (
 )
 
 // oneZone is what every file must have.
-const oneZone = "\nzones: [{name: example.com, file: example.com.zone}]\n"
+const oneZone = "\nzones: [{name: example.com, services: [{name: www, pools: [one]}]}]\npools: [{name: one, addresses: [192.0.2.1]}]\n"
 
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
@@ -27,12 +27,23 @@ func writeFile(t *testing.T, name, text string) string {
 
 func TestLoadListenAndZonesAlone(t *testing.T) {
 	path := writeFile(t, "shunt.yaml", "listen: {dns: 127.0.0.1:5300}\nzones:\n  - {name: Example.COM, file: zones/example.com.zone}\n")
+	if err := os.Mkdir(filepath.Join(filepath.Dir(path), "zones"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(path, Overrides{Hostname: "ns1.example.net"})
+	want := path + ":3: zones[0].file: there is no file " + filepath.Join(filepath.Dir(path), "zones/example.com.zone") + " (a relative path starts at the folder of the configuration)"
+	if err == nil || err.Error() != want {
+		t.Errorf("a zone file that is not there:\n%v, want\n%s", err, want)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "zones/example.com.zone"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := Load(path, Overrides{Hostname: "ns1.example.net"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Zone{{Name: "example.com.", File: filepath.Join(filepath.Dir(path), "zones/example.com.zone"), Max: 2_000_000}}
-	if diff := cmp.Diff(want, cfg.Zones, compare...); diff != "" {
+	zones := []Zone{{Name: "example.com.", File: filepath.Join(filepath.Dir(path), "zones/example.com.zone"), Max: 2_000_000}}
+	if diff := cmp.Diff(zones, cfg.Zones, compare...); diff != "" {
 		t.Errorf("want -, got +\n%s", diff)
 	}
 	if cfg.Path != path || cfg.Node.Name != "ns1.example.net" || cfg.DNS.NSID != "ns1.example.net" || cfg.Listen.DNS[0].String() != "127.0.0.1:5300" {

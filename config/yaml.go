@@ -23,6 +23,8 @@ type reader struct {
 	shapes   map[reflect.Type]*shape
 	runs     []*run // lifted out of the text
 
+	files []scalar // the file: of each zone
+
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
 }

@@ -21,6 +21,7 @@ func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir 
 	cfg.Zones = make([]Zone, 0, len(list))
 	for i := range list {
 		p, raw := top("zones").item(i), &list[i]
+		r.files = append(r.files, raw.File)
 		if raw.Line == 0 {
 			cfg.Zones = append(cfg.Zones, Zone{})
 			continue
