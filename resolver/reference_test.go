@@ -103,8 +103,8 @@ func isPlain(q *dns.Msg, query []byte) bool {
 		return false
 	}
 	end, ok := skipName(query, headerLen)
-	if !ok || query[end-1] != 0 || q.Question[0].Qclass != dns.ClassINET {
-		return false // compressed, or of another class
+	if !ok || compressed(query) || q.Question[0].Qclass != dns.ClassINET {
+		return false
 	}
 	switch t := q.Question[0].Qtype; {
 	case t == 0, t == dns.TypeOPT, t == typeNXNAME, t >= dns.TypeTKEY && t < dns.TypeANY:
@@ -124,6 +124,15 @@ func isPlain(q *dns.Msg, query []byte) bool {
 	again := make([]byte, len(query)+512)
 	n, err := dns.PackRR(o, again, 0, nil, false)
 	return o.Hdr.Name == "." && o.Version() == 0 && err == nil && bytes.Equal(query[end+4:], again[:n])
+}
+
+// compressed reports whether the question's name ends in a pointer.
+func compressed(query []byte) bool {
+	at := headerLen
+	for query[at] != 0 && query[at] < 0xC0 {
+		at += int(query[at]) + 1
+	}
+	return query[at] != 0
 }
 
 // isSound reports whether the reference echoes or ignores an option.
