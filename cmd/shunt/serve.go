@@ -65,7 +65,7 @@ func serve(c *cobra.Command, g *global, flags []config.Setting) error {
 	if err != nil {
 		return err
 	}
-	l, err := controller.Load(cfg, progress(c.ErrOrStderr(), "zones loaded"))
+	l, err := controller.Load(cfg, progress(c.ErrOrStderr(), "percent of the zones loaded"))
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func newCheck(g *global) *cobra.Command {
 		Short: "Check the configuration and its zone files, and list every problem",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			l, err := g.check(progress(c.ErrOrStderr(), "zones checked"))
+			l, err := g.check(progress(c.ErrOrStderr(), "percent of the zones checked"))
 			if err == nil {
 				return g.print(c.OutOrStdout(), checked(l, nil), func() { writeChecked(c.OutOrStdout(), l) })
 			}

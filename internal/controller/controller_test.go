@@ -540,3 +540,32 @@ func TestEnding(t *testing.T) {
 		}
 	}
 }
+
+// Loading tells how far it is within one large zone too.
+func TestLoadTellsProgress(t *testing.T) {
+	dir := t.TempDir()
+	var text strings.Builder
+	text.WriteString("@ 60 SOA ns. me. 1 1 1 1 1\n@ 60 NS ns.\n")
+	for i := range 50_000 {
+		fmt.Fprintf(&text, "n%d 60 A 192.0.2.1\n", i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "big.zone"), []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse([]byte("zones: [{name: big.test, file: big.zone}]"), filepath.Join(dir, "shunt.yaml"), config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []int
+	if _, err := Load(cfg, func(done, all int) {
+		if all != 100 {
+			t.Errorf("of %d, want percent", all)
+		}
+		told = append(told, done)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) < 10 || !slices.IsSorted(told) || told[len(told)-1] != 100 {
+		t.Errorf("told %v", told)
+	}
+}

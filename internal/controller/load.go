@@ -23,28 +23,20 @@ type Loaded struct {
 }
 
 // Load compiles the zones of cfg. Its error is [config.Problems], every zone's
-// at once. Progress, where not nil, is told how many zones are done.
+// at once. Progress, where not nil, is told how many percent of them are read,
+// by the octets of their files; it may be called from several goroutines, one
+// at a time.
 func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	zones := make([]*zone.Zone, len(cfg.Zones))
 	problems := make([]config.Problems, len(cfg.Zones))
-	var mu sync.Mutex
-	done := 0
-	tick := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		done++
-		if progress != nil {
-			progress(done, len(cfg.Zones))
-		}
-	}
+	tell := teller(cfg, progress)
 	var work sync.WaitGroup
 	next := make(chan int)
 	for range min(runtime.GOMAXPROCS(0), len(cfg.Zones)) {
 		work.Go(func() {
 			for i := range next {
 				problems[i] = guarded(cfg.Zones[i], func() (ps config.Problems) {
-					zones[i], ps = parse(cfg.Zones[i], cfg.Node.Name)
-					tick()
+					zones[i], ps = parse(cfg.Zones[i], cfg.Node.Name, tell)
 					return ps
 				})
 			}
@@ -66,6 +58,27 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	return l, nil
 }
 
+// teller returns what parsing tells of the octets it has read, so that
+// progress hears of it in percent.
+func teller(cfg *config.Config, progress func(done, all int)) func(octets int) {
+	if progress == nil {
+		return func(int) {}
+	}
+	var mu sync.Mutex
+	var done, all int64
+	for _, z := range cfg.Zones {
+		if info, err := os.Stat(z.File); err == nil {
+			all += info.Size()
+		}
+	}
+	return func(octets int) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += int64(octets)
+		progress(int(100*min(done, all)/max(all, 1)), 100) // included files may make it more
+	}
+}
+
 // guarded makes a panic of work on z a problem of z: no zone, however strange,
 // ends a node that serves others.
 func guarded(z config.Zone, work func() config.Problems) (ps config.Problems) {
@@ -79,7 +92,7 @@ func guarded(z config.Zone, work func() config.Problems) (ps config.Problems) {
 
 // parse compiles one zone. Its files are read through an os.Root, so that no
 // $INCLUDE leaves the folder of the zone file, not by a symbolic link either.
-func parse(z config.Zone, node string) (*zone.Zone, config.Problems) {
+func parse(z config.Zone, node string, tell func(octets int)) (*zone.Zone, config.Problems) {
 	var files fs.FS
 	if z.File != "" {
 		root, err := os.OpenRoot(filepath.Dir(z.File))
@@ -90,7 +103,7 @@ func parse(z config.Zone, node string) (*zone.Zone, config.Problems) {
 		defer root.Close()
 		files = root.FS()
 	}
-	return zone.Parse(z, node, files)
+	return zone.ParseTelling(z, node, files, tell)
 }
 
 // circular finds pools whose host name leads, through static CNAMEs of our

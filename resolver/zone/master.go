@@ -18,6 +18,7 @@ const (
 	maxDepth   = 8       // of files that include files
 	maxFiles   = 10_000  // inclusions
 	fileWeight = 1 << 10 // octets that each inclusion counts for, beside those in it
+	tellEvery  = 4096    // entries
 	maxMemory  = 3 << 30 // octets of names and records: they are addressed with 32 bits
 )
 
@@ -29,6 +30,7 @@ const byteOrder = "\xef\xbb\xbf"
 type reader struct {
 	b        *builder
 	files    fs.FS
+	tell     func(octets int)
 	folder   string // that files is rooted at
 	max      int    // records
 	budget   int64  // octets that may still be read
@@ -72,10 +74,16 @@ func (r *reader) include(name string, origin []byte, from frame) {
 	r.open = append(r.open, name)
 	defer func() { r.open = r.open[:len(r.open)-1] }()
 	s := scanner{data: bytes.TrimPrefix(data, []byte(byteOrder)), line: 1}
-	for !r.stopped {
+	untold := len(s.data) // octets from which on nothing was told yet
+	defer func() { r.tell(untold - len(s.data)) }()
+	for n := 1; !r.stopped; n++ {
 		text, wrong, ok := s.next()
 		if !ok {
 			return
+		}
+		if n%tellEvery == 0 {
+			r.tell(untold - len(s.data))
+			untold = len(s.data)
 		}
 		f.line = s.at
 		switch {

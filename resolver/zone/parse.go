@@ -50,11 +50,18 @@ const maxProblems = 100
 //	class          IN
 //	files          1 GiB in all; $INCLUDE 8 deep, inside the folder of z.File; $GENERATE of 65,536 steps
 func Parse(z config.Zone, node string, files fs.FS) (*Zone, config.Problems) {
+	return ParseTelling(z, node, files, func(int) {})
+}
+
+// ParseTelling is Parse for who wants to know how far it is: tell is called
+// every few thousand entries, from this goroutine, with the octets of master
+// files that were read since its last call.
+func ParseTelling(z config.Zone, node string, files fs.FS, tell func(octets int)) (*Zone, config.Problems) {
 	origin, ok := wireName(dns.Fqdn(z.Name))
 	if !ok {
 		return nil, config.Problems{{File: z.File, What: fmt.Sprintf("%q is no name for a zone", z.Name)}}
 	}
-	r := &reader{b: newBuilder(origin), files: files, folder: filepath.Dir(z.File), max: z.Max, budget: maxOctets}
+	r := &reader{b: newBuilder(origin), files: files, tell: tell, folder: filepath.Dir(z.File), max: z.Max, budget: maxOctets}
 	if z.Max == 0 {
 		r.max = defaultMax
 	}
