@@ -119,9 +119,9 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	l, err := c.read(ctx)
+	l, removes, err := c.read(ctx, c.loaded)
 	if err == nil {
-		err = c.do(ctx, func() error { return c.replace(l, force) })
+		err = c.do(ctx, func() error { return c.replace(l, removes, force) })
 	}
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -134,13 +134,14 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 	}))
 }
 
-// read loads the configuration and compiles its zones. It returns as soon as
-// ctx ends, however long reading takes. No input, however strange, ends the
-// process.
-func (c *Controller) read(ctx context.Context) (*Loaded, error) {
+// read loads the configuration, compiles its zones, and says what of inForce
+// it would take away too much of. It returns as soon as ctx ends, however long
+// reading takes. No input, however strange, ends the process.
+func (c *Controller) read(ctx context.Context, inForce *Loaded) (l *Loaded, removes string, err error) {
 	type outcome struct {
-		l   *Loaded
-		err error
+		l       *Loaded
+		removes string
+		err     error
 	}
 	got := make(chan outcome, 1)
 	go func() {
@@ -155,22 +156,26 @@ func (c *Controller) read(ctx context.Context) (*Loaded, error) {
 		if cfg, o.err = c.deps.Load(); o.err == nil {
 			o.l, o.err = Load(cfg, nil)
 		}
+		if o.err == nil {
+			o.removes = inForce.removes(o.l)
+		}
 	}()
 	select {
 	case o := <-got:
-		return o.l, o.err
+		return o.l, o.removes, o.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, "", ctx.Err()
 	}
 }
 
-// replace puts l in force, on Run's goroutine.
-func (c *Controller) replace(l *Loaded, force bool) error {
-	if why := c.loaded.removes(l); why != "" {
+// replace puts l in force, on Run's goroutine. Removes is what the guard says
+// of it, "" where it says nothing.
+func (c *Controller) replace(l *Loaded, removes string, force bool) error {
+	if removes != "" {
 		if !force {
-			return Refused{why}
+			return Refused{removes}
 		}
-		c.deps.Log.Warn("reload removes much, as forced", "what", why)
+		c.deps.Log.Warn("reload removes much, as forced", "what", removes)
 	}
 	// The node hears of it first: monitors follow host names through our own zones.
 	c.tell(l)

@@ -51,7 +51,7 @@ type Controller struct {
 	turn chan struct{}        // holds a token while a reload is under way
 
 	// Below here only Run's goroutine reads and writes.
-	loaded    *Loaded
+	loaded    *Loaded // changes only in a reload's turn, whose holder may read it too
 	pools     map[string]*config.Pool
 	groups    []group
 	gen       uint64
@@ -71,7 +71,6 @@ type Controller struct {
 type group struct {
 	service  config.Service // a representative
 	alike    int            // services beside it
-	key      string         // stable across reloads
 	goodKey  string
 	decision steer.Decision
 	variants []zone.Variant
@@ -153,19 +152,13 @@ func (c *Controller) adopt(l *Loaded) {
 	}
 	old := make(map[string]group, len(c.groups))
 	for _, g := range c.groups {
-		old[g.key] = g
+		old[zone.GroupKey(g.service)] = g
 	}
 	services := l.Set.Groups()
-	count := make([]int, len(services))
-	for _, z := range l.Config.Zones {
-		for _, svc := range z.Services {
-			count[l.Set.Group(svc.Name)]++
-		}
-	}
 	c.groups = make([]group, len(services))
 	for i, s := range services {
-		key := groupKey(s)
-		c.groups[i] = group{service: s, alike: count[i] - 1, key: key, goodKey: goodKey(s), decision: old[key].decision, variants: old[key].variants, steered: old[key].steered}
+		was := old[zone.GroupKey(s)]
+		c.groups[i] = group{service: s, alike: l.alike[i], goodKey: goodKey(s), decision: was.decision, variants: was.variants, steered: was.steered}
 	}
 	for pool, o := range c.overrides {
 		if c.pools[pool] == nil {

@@ -20,6 +20,8 @@ import (
 type Loaded struct {
 	Config *config.Config
 	Set    *zone.Set
+
+	alike []int // by group: services beside its representative
 }
 
 // Load compiles the zones of cfg. Its error is [config.Problems], every zone's
@@ -51,11 +53,25 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 		return nil, all
 	}
 	l := &Loaded{Config: cfg, Set: zone.NewSet(zones)}
+	l.count()
 	if ps := circular(l); len(ps) > 0 {
 		return nil, ps
 	}
 	debug.FreeOSMemory() // parsing takes several times what serving needs
 	return l, nil
+}
+
+// count fills in alike.
+func (l *Loaded) count() {
+	l.alike = make([]int, len(l.Set.Groups()))
+	for i := range l.alike {
+		l.alike[i] = -1 // the representative itself
+	}
+	for _, z := range l.Config.Zones {
+		for _, s := range z.Services {
+			l.alike[l.Set.Group(s.Name)]++
+		}
+	}
 }
 
 // teller returns what parsing tells of the octets it has read, so that
@@ -138,17 +154,6 @@ func goodKey(s config.Service) string {
 	}
 	for _, c := range s.Pools {
 		b.WriteString(" " + c.Pool)
-	}
-	return b.String()
-}
-
-// groupKey names what services with one decision have in common, so that it
-// finds its way over a reload.
-func groupKey(s config.Service) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d %d %t", s.Policy, s.TTL/1e9, s.TTLMin/1e9, s.Flatten)
-	for _, c := range s.Pools {
-		fmt.Fprintf(&b, " %s=%d", c.Pool, c.Weight)
 	}
 	return b.String()
 }

@@ -271,7 +271,9 @@ func (b *builder) link(z *Zone, slots []uint32) {
 	}
 }
 
-func groupKey(s config.Service) string {
+// GroupKey names what services of one group have in common. It is the same
+// for the same group after a reload, and means nothing to a reader.
+func GroupKey(s config.Service) string {
 	var b strings.Builder
 	b.WriteString(string(s.Policy))
 	var n []byte

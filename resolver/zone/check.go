@@ -160,7 +160,7 @@ func ownedByService(typ uint16) bool {
 // group returns the number of s's kind among the services of this zone, from
 // 1.
 func (b *builder) group(s config.Service) uint32 {
-	key := groupKey(s)
+	key := GroupKey(s)
 	g, ok := b.byKey[key]
 	if !ok {
 		b.groups = append(b.groups, s)

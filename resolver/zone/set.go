@@ -42,7 +42,7 @@ func NewSet(zones []*Zone) *Set {
 		s.origins[i] = origin{hash, int32(zi + 1)}
 		s.longest = max(s.longest, z.labels)
 		for _, g := range z.groups {
-			key := groupKey(g)
+			key := GroupKey(g)
 			gi, ok := index[key]
 			if !ok {
 				gi = int32(len(s.groups))
