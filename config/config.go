@@ -25,7 +25,9 @@ type Config struct {
 	Safety    Safety
 	Monitors  []Monitor // in file order
 	Pools     []Pool    // in file order
-	Zones     []Zone    // in file order
+	Policies  []Policy  // the presets, then those of the file in its order
+	Places    Places
+	Zones     []Zone // in file order
 
 	Path string // of the file this came from, absolute
 }
@@ -95,6 +97,7 @@ type Control struct {
 type Safety struct {
 	AtLeast   int     // pools of a service that an override must leave up; default 1; 0 is off
 	MaxRemove float64 // share of names or pools that one reload may remove without --force; default 0.25
+	Rules     []Rule
 }
 
 // Kind is the protocol of a monitor.
@@ -190,35 +193,36 @@ type Pool struct {
 	Addresses []netip.Addr // of an address pool
 	Monitors  []string     // all must agree that an endpoint is up; none: the pool is always up
 	UpIf      int          // endpoints that must be up; default 1; 0 means all ("all")
+	Failback  Failback     // how it comes back after a fall
 	Origin    string       // pool this CDN fetches from: while that fails too, and no other CDN passes the check, 5xx through this one move nothing
+
+	Jurisdictions []string // whose law it is under, in the operator's own words, such as EU; for fences
+	MaxShare      float64  // of a service's answers that it can carry; above 0, at most 1, the default
+	At            Point    // where it is, for nearest
+	HTTPS         Binding  // what it says in HTTPS records
 }
 
 // A Service is an owner name whose answers are steered.
 type Service struct {
-	Name    string // owner, fully qualified, lower case
-	Policy  Preset
+	Name    string        // owner, fully qualified, lower case
+	Policy  string        // a preset or the name of a policy
 	Pools   []Choice      // in order of preference, at least one
 	TTL     time.Duration // default 30s; 1s–1 day, whole seconds
 	TTLMin  time.Duration // the floor while something is in doubt; default half of TTL
 	Flatten bool          // serve the addresses of a pool's host name; always true at an apex
+	Ramp    *Ramp         // how traffic moves to a pool; nil: at once
+	Moves   int           // answers may move so often in an hour; then they stay where it is steady. 0: no limit; default 6
 	Alias   bool          // derived: some pool's host name is answered as a CNAME, beside which no other record may stand
 }
 
-// A Choice is one pool of a service.
+// A Choice is one candidate of a service: a pool, or another policy over its
+// own pools. Exactly one of Pool and Policy is set.
 type Choice struct {
-	Pool   string
-	Weight int // 0–1,000,000; 0: only when nothing else is up. Default 1
+	Pool       string
+	Policy     string // a policy with Pools, which stands here like one pool
+	Weight     int    // 0–1,000,000; 0: only when nothing else is up. Default 1
+	LastResort bool   // takes what no other one has room for, and answers when no other is up
 }
-
-// Preset names one of the built-in policies.
-type Preset string
-
-// The presets.
-const (
-	Failover Preset = "failover" // the first pool that is up
-	Weighted Preset = "weighted" // one of those up, drawn by weight for each query
-	All      Preset = "all"      // the addresses of every pool that is up
-)
 
 // A Zone is one zone we are authoritative for.
 type Zone struct {

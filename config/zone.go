@@ -144,7 +144,7 @@ func (w *services) items(list []*yaml.Node) int {
 func (w *services) service(p path, raw *rawService, z *Zone) Service {
 	s := Service{
 		Name:   w.owner(p, raw, z),
-		Policy: Preset(w.word(p.sub("policy"), raw.Policy, string(Failover), string(Weighted), string(All))),
+		Policy: w.word(p.sub("policy"), raw.Policy, Failover, Weighted, All),
 		TTL:    w.ttl(p.sub("ttl"), raw.TTL, defaultTTL, day),
 	}
 	s.TTLMin = w.ttl(p.sub("ttl_min"), raw.TTLMin, max(time.Second, (s.TTL/2).Truncate(time.Second)), s.TTL)
@@ -216,7 +216,7 @@ func doubled(name, zone string) bool {
 }
 
 // choices reads the pools of a service.
-func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
+func (w *services) choices(p path, raw *rawService, policy string) []Choice {
 	p = p.sub("pools")
 	if len(raw.Pools) == 0 {
 		w.problem(p, at(raw.Line), "the service has no pools", "write pools: [POOL, …], the preferred one first")
@@ -247,7 +247,7 @@ func (w *services) choices(p path, raw *rawService, policy Preset) []Choice {
 }
 
 // choice reads one pool of a service, which none of before may name.
-func (w *services) choice(p path, c rawChoice, policy Preset, before []Choice) Choice {
+func (w *services) choice(p path, c rawChoice, policy string, before []Choice) Choice {
 	if c.Line == 0 || c.Pool.bad {
 		return Choice{}
 	}

@@ -44,7 +44,7 @@ func (c *Controller) Explain(name, qtype string, client netip.Addr) (*Explanatio
 	switch {
 	case reply.Group >= 0:
 		g := v.groups[reply.Group]
-		e.Service, e.Policy = v.loaded.steering(e.Name, int(reply.Group)), string(g.service.Policy)
+		e.Service, e.Policy = v.loaded.steering(e.Name, int(reply.Group)), g.service.Policy
 		e.Steps, e.Why, e.TTL = g.decision.Steps, v.why(g.decision), int(g.decision.TTL/time.Second)
 	case reply.Zone == "":
 		e.Why = "the name lies in none of our zones"

@@ -103,7 +103,7 @@ func (c *Controller) Status() *Status {
 	for _, z := range v.loaded.Config.Zones {
 		for _, svc := range z.Services {
 			d := v.groups[v.loaded.Set.Group(svc.Name)].decision
-			s.Services = append(s.Services, ServiceStatus{Name: svc.Name, Policy: string(svc.Policy),
+			s.Services = append(s.Services, ServiceStatus{Name: svc.Name, Policy: svc.Policy,
 				Answering: d.Pools(), TTL: int(d.TTL / time.Second), Why: v.why(d)})
 			if d.FailOpen {
 				s.FailOpen = append(s.FailOpen, svc.Name)

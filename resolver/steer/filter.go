@@ -24,7 +24,7 @@ type hand struct {
 }
 
 // Chain returns the filters behind a preset, in the order in which they run.
-func Chain(p config.Preset) []Filter {
+func Chain(p string) []Filter {
 	chain := []Filter{{"able", able}, {"healthy", healthy}}
 	switch p {
 	case config.Weighted:

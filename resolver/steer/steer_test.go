@@ -19,7 +19,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // scene reads pools as "a+ b- c?": up, down, unknown. Behind the state may
 // stand /d (drained), /u (forced up), /x (forced down), =N (weight), !
 // (nothing to answer with) and ~N (could change in N seconds).
-func scene(text string, p config.Preset) (config.Service, *health.Table, func(string) string) {
+func scene(text string, p string) (config.Service, *health.Table, func(string) string) {
 	s := config.Service{Policy: p, TTL: 30 * time.Second, TTLMin: 10 * time.Second}
 	t := &health.Table{At: noon, Pools: map[string]*health.Pool{}}
 	bare := map[string]string{}
@@ -56,7 +56,7 @@ func scene(text string, p config.Preset) (config.Service, *health.Table, func(st
 func TestDecide(t *testing.T) {
 	tests := []struct {
 		what   string
-		policy config.Preset
+		policy string
 		good   string
 		pools  string
 		want   string // picks with weights where drawn; "open:" before them when failing open
@@ -98,7 +98,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func write(d Decision, p config.Preset) string {
+func write(d Decision, p string) string {
 	var out []string
 	if d.FailOpen {
 		out = append(out, "open:")
@@ -136,7 +136,7 @@ func TestTTLRule(t *testing.T) {
 
 func TestWhy(t *testing.T) {
 	tests := []struct {
-		policy      config.Preset
+		policy      string
 		pools, want string
 	}{
 		{config.Failover, "a- b+ c+", "b answers; a is down (HTTP 500)"},
@@ -196,7 +196,7 @@ func anyScene(t *rapid.T) string {
 func TestInvariantNeverEmpty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := anyScene(t)
-		p := rapid.SampledFrom([]config.Preset{config.Failover, config.Weighted, config.All}).Draw(t, "policy")
+		p := rapid.SampledFrom([]string{config.Failover, config.Weighted, config.All}).Draw(t, "policy")
 		s, table, bare := scene(text, p)
 		d := Decide(s, table, rapid.SliceOf(rapid.SampledFrom([]string{"a", "b", "z"})).Draw(t, "good"), noon, bare)
 		if len(d.Picks) == 0 {

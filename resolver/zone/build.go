@@ -275,7 +275,7 @@ func (b *builder) link(z *Zone, slots []uint32) {
 // for the same group after a reload, and means nothing to a reader.
 func GroupKey(s config.Service) string {
 	var b strings.Builder
-	b.WriteString(string(s.Policy))
+	b.WriteString(s.Policy)
 	var n []byte
 	n = binary.AppendVarint(n, int64(s.TTL))
 	n = binary.AppendVarint(n, int64(s.TTLMin))

@@ -105,7 +105,7 @@ func TestNeverEmpty(t *testing.T) {
 
 // TestGroups: services that differ only in name share one group, over zones.
 func TestGroups(t *testing.T) {
-	svc := func(name string, policy config.Preset, ttl time.Duration, flatten bool, pools ...config.Choice) config.Service {
+	svc := func(name string, policy string, ttl time.Duration, flatten bool, pools ...config.Choice) config.Service {
 		return config.Service{Name: name, Policy: policy, TTL: ttl, TTLMin: time.Second, Flatten: flatten, Pools: pools}
 	}
 	a, b := config.Choice{Pool: "a", Weight: 1}, config.Choice{Pool: "b", Weight: 1}
