@@ -33,6 +33,38 @@ func TestDecidesWithinASecond(t *testing.T) {
 	}
 }
 
+// Probes of an endpoint that hangs time out side by side: it falls at most
+// (fall − 1) × recheck, and the wait before the first hedge, after the timeout
+// of the first. One that hangs a little and then answers has not failed.
+func TestHedge(t *testing.T) {
+	w := newWorld(t)
+	w.run(conf(addressPool("a", "192.0.2.1")), nil, func(r *Runner) {
+		pass(20 * time.Second)
+		w.say("192.0.2.1", "hang")
+		w.failing("192.0.2.1")
+		if took := w.until(r, "a", health.Down, 10*time.Second); took > 3200*time.Millisecond {
+			w.t.Errorf("decided %v after the probe that began to hang, want 3.2 s", took)
+		}
+	})
+	w = newWorld(t)
+	w.run(conf(addressPool("a", "192.0.2.1")), nil, func(r *Runner) {
+		pass(20 * time.Second)
+		n := w.count("192.0.2.1")
+		w.say("192.0.2.1", "ok 2.9s")
+		w.failing("192.0.2.1")
+		pass(3500 * time.Millisecond)
+		if got := w.count("192.0.2.1") - n; got != 3 {
+			w.t.Errorf("%d probes of one that became slow, want 3", got)
+		}
+		n = w.count("192.0.2.1")
+		pass(time.Minute)
+		if got := w.count("192.0.2.1") - n; got > 14 {
+			w.t.Errorf("%d probes in a minute of one that is slow as ever, want about 12", got)
+		}
+		w.want(r, "a=up")
+	})
+}
+
 // An endpoint that answers in half its timeout is healthy, and stays so when
 // one of its probes is lost.
 func TestSlowIsNotDown(t *testing.T) {

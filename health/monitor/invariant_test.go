@@ -232,7 +232,7 @@ func TestChallenge(t *testing.T) {
 					w.t.Errorf("not alarmed:\n%s", w.log.String())
 				}
 				w.say("192.0.2.2", "ok")
-				pass(10 * time.Second)
+				pass(12 * time.Second) // an interval each, and the jitter of both
 				w.want(r, "a=down b=up")
 			})
 		}
@@ -248,7 +248,7 @@ func TestChallenge(t *testing.T) {
 			pass(10 * time.Minute)
 			w.want(r, "a=up b=up origin=up")
 			w.say("192.0.2.2", "ok")
-			pass(10 * time.Second)
+			pass(12 * time.Second)
 			w.want(r, "a=down b=up origin=up")
 		})
 	})

@@ -99,6 +99,8 @@ func (r *Runner) mark(t *target, ok bool) {
 //	a vote is pending or void    regular: more probes would not help
 //	a burst helps                recheck from now, or sooner where that is set
 //	else                         interval from the start of the latest probe
+//	… which is over              at once, but for others that are out: the last
+//	                             of them to come back says when
 func (r *Runner) reschedule(t *target, now time.Time) {
 	d := t.check.def
 	calm := len(t.pending) > 0 || t.held != ""
@@ -117,7 +119,9 @@ func (r *Runner) reschedule(t *target, now time.Time) {
 			t.spread = true
 			wait = time.Duration(float64(t.interval()) * r.random.Float64())
 		}
-		r.schedule.set(t, later(now, t.launched.Add(wait)))
+		if due := t.launched.Add(wait); t.out == 0 || due.After(now) {
+			r.schedule.set(t, later(now, due))
+		}
 	}
 }
 
@@ -180,9 +184,10 @@ func (r *Runner) settleWaiting(now time.Time) {
 	r.waiting = waiting
 }
 
-// launch starts a probe of t, and says when the next one of its burst is due.
-// Outside of a burst it is a result that says when the next probe is due, so
-// that probes of an endpoint that hangs do not pile up.
+// launch starts a probe of t, and says when the next one of its burst is due,
+// or of its hedge if this one does not come back. Otherwise it is a result
+// that says when the next probe is due, so that probes of an endpoint that
+// hangs do not pile up.
 func (r *Runner) launch(c *crew, t *target, now time.Time) {
 	th, d := t.check.th, t.check.def
 	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout(), rank: t.rank()}
@@ -192,8 +197,12 @@ func (r *Runner) launch(c *crew, t *target, now time.Time) {
 	t.quick = false
 	t.out++
 	t.launched = now
-	if d.Recheck > 0 && t.held == "" && len(t.pending) == 0 && th.Bursting(t.v, t.out) {
-		r.schedule.set(t, now.Add(th.NextProbe(t.v, t.out, t.interval(), d.Recheck, 0)))
+	if d.Recheck > 0 && t.held == "" && len(t.pending) == 0 {
+		if th.Bursting(t.v, t.out) {
+			r.schedule.set(t, now.Add(th.NextProbe(t.v, t.out, t.interval(), d.Recheck, 0)))
+		} else if wait, ok := th.Hedge(t.v, t.out, d.Recheck, t.latency, j.timeout); ok && !t.isLookup() {
+			r.schedule.set(t, now.Add(wait))
+		}
 	}
 	c.start(j)
 }
