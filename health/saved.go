@@ -72,7 +72,8 @@ func (s Saved) Verdict(now time.Time) Verdict {
 		Hold:  max(0, s.Hold),
 		Class: s.Class, Reason: s.Reason,
 	}
-	if left := min(s.HoldLeft, s.Hold) - away; left > 0 {
+	// No hold-down is longer than at the fall, or twice the time since.
+	if left := min(s.HoldLeft, max(s.Hold, 2*s.At.Sub(s.Since))) - away; left > 0 {
 		v.HoldUntil = now.Add(left)
 	}
 	return v

@@ -13,8 +13,8 @@ type Thresholds struct {
 	Rise        int           // successes in a row that bring it up again; less than 1 is 1
 	Window      int           // results that the sliding window holds, at most 64; 0 is off
 	WindowFall  float64       // share of failures among Window results that brings it down; 0–1
-	HoldDown    time.Duration // least time down after a fall; 0 is off
-	HoldDownMax time.Duration // where doubling ends; up for this long forgets the falls
+	HoldDown    time.Duration // least quiet after a fall, before a rise; 0 is off
+	HoldDownMax time.Duration // where it stops growing; up for this long forgets the falls
 }
 
 // A Verdict is the settled opinion of one target. It is a value: a result
@@ -29,8 +29,8 @@ type Verdict struct {
 	Recent    uint64        // the latest results since State became Up, or since the start; newest in bit 0, 1 is a failure
 	Seen      int           // how many bits of Recent are results, at most 64
 	Start     bool          // State was settled by the very first result
-	Hold      time.Duration // hold-down of the latest fall, what the next one doubles; 0: nothing to double
-	HoldUntil time.Time     // a Down verdict stays Down until then; zero: no hold-down
+	Hold      time.Duration // least hold-down since the latest fall, what the next one doubles; 0: nothing to double
+	HoldUntil time.Time     // a Down verdict stays Down until then, or longer where it goes on failing; zero: no hold-down
 	Class     Class         // of the latest failure
 	Reason    string        // of the latest failure, for people
 }
@@ -44,15 +44,23 @@ type Verdict struct {
 //	Up       failure   Fall in a row                   Down, held
 //	Up       failure   WindowFall of the last Window   Down, held
 //	Up       failure   fewer than both                 Up, one more against it
-//	Down     failure   -                               Down, nothing for it
+//	Down     failure   Fall in a row, or the window    Down, nothing for it, held anew
+//	Down     failure   fewer than both                 Down, nothing for it
 //	Down     success   fewer than Rise in a row        Down, one more for it
 //	Down     success   Rise in a row, still held       Down, one more for it
 //	Down     success   Rise in a row, hold-down over   Up, with an empty window
 //
 // The window counts failures, ceil(Window×WindowFall) of them and at least
-// one, so it can decide before it is full. Hold-down begins at HoldDown and
-// doubles with each fall up to HoldDownMax; a fall after HoldDownMax of being
-// up begins anew.
+// one, so it can decide before it is full.
+//
+// Hold-down is a quiet time: it is over when nothing like a fall has happened
+// for so long. At a fall it is HoldDown, doubled with each fall up to
+// HoldDownMax; a fall after HoldDownMax of being up begins anew. Each renewed
+// fall while Down begins the quiet time again, and makes it twice the time
+// since the fall began, as far as that is longer than at the fall and not
+// longer than HoldDownMax. What is good and bad in turn has by then shown
+// about half of that as its period, so that it does not rise between two bad
+// spells, whatever the period; one failure that nothing follows renews nothing.
 //
 // Next does not ask whether r may count at all; see [Void].
 func (t Thresholds) Next(v Verdict, r Result) Verdict {
@@ -70,6 +78,9 @@ func (t Thresholds) Next(v Verdict, r Result) Verdict {
 	}
 	if said == v.State {
 		v.Against, v.First = 0, time.Time{}
+		if said == Down && (v.failing() >= t.fall() || t.windowFull(v)) {
+			t.holdAnew(&v, r.At)
+		}
 		return v
 	}
 	if v.Against == 0 {
@@ -112,6 +123,22 @@ func (t Thresholds) bringDown(v *Verdict, at time.Time) {
 		v.HoldUntil = at.Add(hold)
 	}
 }
+
+// holdAnew begins the quiet time of v again, at the moment at. What was Down by
+// its very first result is not held: nobody saw it fall.
+func (t Thresholds) holdAnew(v *Verdict, at time.Time) {
+	if t.HoldDown <= 0 || v.Hold <= 0 {
+		return
+	}
+	quiet := max(v.Hold, min(2*at.Sub(v.Since), t.HoldDownMax))
+	if until := at.Add(quiet); until.After(v.HoldUntil) {
+		v.HoldUntil = until
+	}
+}
+
+// failing returns how many of the latest results in a row are failures, as far
+// as they are remembered.
+func (v *Verdict) failing() int { return min(bits.TrailingZeros64(^v.Recent), v.Seen) }
 
 // fall and rise are Fall and Rise as they are counted.
 func (t Thresholds) fall() int { return max(t.Fall, 1) }

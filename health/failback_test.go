@@ -1,0 +1,84 @@
+package health
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Histories are a state every ten minutes: U up, D down, ? unknown, and L a
+// person who lets the pool back while it is up. Below each stands what the
+// pool may do: A answer, - nothing since it is down, t wait for its time, p
+// wait for a person.
+func TestFailback(t *testing.T) {
+	auto := FailbackRule{Long: 6 * time.Hour}
+	for _, c := range []struct {
+		name          string
+		rule          FailbackRule
+		history, want string
+	}{
+		{"at once", auto, "UUDDUU", "AA--AA"},
+		{"unknown is no fall", auto, "??UU??D?U", "AAAAAA--A"},
+		{"down from the start is a fall", FailbackRule{Manual: true}, "DDUU", "--pp"},
+		{"a person lets it", FailbackRule{Manual: true}, "UDUUULUU", "A-pppAAA"},
+		{"after half an hour", FailbackRule{After: 30 * time.Minute}, "UDUUUUU", "A-tttAA"},
+		{"which begins anew with each fall", FailbackRule{After: 30 * time.Minute}, "UDUUDUUUU", "A-tt-tttA"},
+		{"a person may shorten that", FailbackRule{After: 30 * time.Minute}, "UDULU", "A-tAA"},
+		{"six hours are not long", auto, "U" + strings.Repeat("D", 36) + "UU", "A" + strings.Repeat("-", 36) + "AA"},
+		{"longer than six hours are", auto, "U" + strings.Repeat("D", 37) + "UULU", "A" + strings.Repeat("-", 37) + "ppAA"},
+		{"a fall goes on where it waits", auto, "U" + strings.Repeat("D", 37) + "UDUL", "A" + strings.Repeat("-", 37) + "p-pA"},
+		{"so it does while it waits for its time", FailbackRule{After: 30 * time.Minute, Long: time.Hour}, "UDDDUDDDU", "A---t---p"},
+		{"and begins anew once it was back", FailbackRule{Long: time.Hour}, "UDDDDUDDDDU", "A----A----A"},
+		{"nothing is too long", FailbackRule{}, "U" + strings.Repeat("D", 500) + "U", "A" + strings.Repeat("-", 500) + "A"},
+	} {
+		var f Fall
+		var got strings.Builder
+		at, since, state := start, start, Unknown
+		for _, h := range c.history {
+			s := map[rune]State{'U': Up, 'L': Up, 'D': Down, '?': Unknown}[h]
+			if s != state {
+				state, since = s, at
+			}
+			f = c.rule.Next(f, s, since, at)
+			if h == 'L' {
+				f = Fall{}
+			}
+			left, waits := c.rule.Wait(f, at)
+			if (c.rule.Why(f, at) != "") != waits {
+				t.Errorf("%s: waits: %v, and says %q", c.name, waits, c.rule.Why(f, at))
+			}
+			switch {
+			case s == Down || s == Unknown && f.Fallen():
+				got.WriteByte('-')
+			case !waits:
+				got.WriteByte('A')
+			case left > 0:
+				got.WriteByte('t')
+			default:
+				got.WriteByte('p')
+			}
+			at = at.Add(10 * time.Minute)
+		}
+		if got.String() != c.want {
+			t.Errorf("%s: %s → %s, want %s", c.name, c.history, &got, c.want)
+		}
+	}
+}
+
+// What a wait says is what a person on call reads.
+func TestFailbackWords(t *testing.T) {
+	f := Fall{Began: start, Ended: start.Add(8 * time.Hour)}
+	for _, c := range []struct {
+		rule FailbackRule
+		want string
+	}{
+		{FailbackRule{Manual: true}, "waits for a person: it was down for 8h0m0s"},
+		{FailbackRule{Long: 6 * time.Hour}, "waits for a person: it was down for 8h0m0s, longer than 6h0m0s"},
+		{FailbackRule{After: 30 * time.Minute}, "waits until it has been up for 30m0s, 20m0s more"},
+		{FailbackRule{}, ""},
+	} {
+		if got := c.rule.Why(f, f.Ended.Add(10*time.Minute)); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.rule, got, c.want)
+		}
+	}
+}
