@@ -1,0 +1,260 @@
+// Package place knows where clients are. Its values are an [Atlas] (the
+// databases and the operator's own networks, opened) and a [Map] (every
+// address's client class, compiled for one policy).
+//
+// Databases are read through memory maps, when an atlas is opened and when a
+// map is compiled; a look-up in a Map touches no file. The package starts no
+// goroutine, never asks the network, never looks at the clock, and never
+// changes a database.
+package place
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+	"weak"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/steer"
+)
+
+// An Atlas is what is known of where clients are: databases in MaxMind's
+// format, and own networks, which count before them. Its methods may be called
+// from any goroutine at once. The memory maps end when it is no longer used.
+type Atlas struct {
+	books []*book
+	own   []config.Located // longest network first
+
+	mu   sync.Mutex // guards all below
+	grid weak.Pointer[grid]
+}
+
+// A Database is one database as it was opened, for people.
+type Database struct {
+	Path  string
+	Type  string    // as its maker calls it
+	Built time.Time // when its maker made it
+}
+
+// A book is one open database.
+type book struct {
+	Database
+	db      *maxminddb.Reader
+	version uint          // 4, or 6 for both
+	file    fs.FileInfo   // as it was when it was opened
+	aliased []netip.Prefix // where it repeats the IPv4 addresses
+}
+
+// Open opens and checks every database of p: the file's form is verified from
+// end to end, and it must say when it was made, and say of some network where
+// it is. The error names the file and what is wrong with it.
+func Open(p config.Places) (*Atlas, error) {
+	a := &Atlas{own: slices.Clone(p.Networks)}
+	slices.SortStableFunc(a.own, func(x, y config.Located) int { return y.Network.Bits() - x.Network.Bits() })
+	for _, path := range p.Databases {
+		b, err := open(path)
+		if err != nil {
+			return nil, fmt.Errorf("places database %s: %w", path, err)
+		}
+		a.books = append(a.books, b)
+	}
+	return a, nil
+}
+
+func open(path string) (*book, error) {
+	b := &book{Database: Database{Path: path}}
+	var err error
+	if b.file, err = os.Stat(path); err != nil { // before it is opened, so that a later change is seen
+		return nil, errors.Unwrap(err)
+	}
+	if b.db, err = maxminddb.Open(path); err != nil {
+		return nil, notOurs(err)
+	}
+	if err = b.check(); err != nil {
+		b.db.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// notOurs puts the commonest mistake into words.
+func notOurs(err error) error {
+	var invalid maxminddb.InvalidDatabaseError
+	if errors.As(err, &invalid) {
+		return fmt.Errorf("this is no database in MaxMind's format, or not all of it: %w", err)
+	}
+	return err
+}
+
+// check verifies b and fills in what is known of it.
+func (b *book) check() error {
+	return unfaulted(func() error {
+		meta := b.db.Metadata
+		b.Type, b.Built, b.version = meta.DatabaseType, meta.BuildTime(), meta.IPVersion
+		switch {
+		case meta.IPVersion != 4 && meta.IPVersion != 6:
+			return fmt.Errorf("it is for IP version %d, not 4 or 6", meta.IPVersion)
+		case meta.BuildEpoch == 0:
+			return errors.New("it does not say when it was made")
+		}
+		if err := b.db.Verify(); err != nil {
+			return fmt.Errorf("it is damaged: %w", err)
+		}
+		b.findAliases()
+		return b.knows()
+	})
+}
+
+// Where a database may repeat the IPv4 addresses within the IPv6 ones: for
+// Teredo (RFC 4380) and 6to4 (RFC 3056).
+var repeats = [...]netip.Prefix{
+	netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x01}), 32),
+	netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x02}), 16),
+}
+
+// findAliases notes where b repeats the IPv4 addresses. Those places are left
+// out of a Map, so Locate has to know them.
+func (b *book) findAliases() {
+	for _, p := range repeats {
+		own := false
+		for range b.within(p) {
+			own = true
+			break
+		}
+		if !own {
+			b.aliased = append(b.aliased, p)
+		}
+	}
+}
+
+func (b *book) within(p netip.Prefix) func(func(maxminddb.Result) bool) {
+	if b.version == 4 {
+		return func(func(maxminddb.Result) bool) {}
+	}
+	return b.db.NetworksWithin(p)
+}
+
+// knows returns an error when no record of b says where anything is.
+func (b *book) knows() error {
+	for r := range b.db.Networks() {
+		p, err := b.decode(r)
+		if err != nil {
+			return err
+		}
+		if p != (steer.Place{}) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no network in it has a country, a continent, coordinates or an AS number (it is of type %q)", b.Type)
+}
+
+// Databases returns what was opened, in the order of the configuration.
+func (a *Atlas) Databases() []Database {
+	out := make([]Database, len(a.books))
+	for i, b := range a.books {
+		out[i] = b.Database
+	}
+	return out
+}
+
+// Changed reports whether a database was replaced or touched since Open: by
+// its time, size and identity. A file that is not there now counts as
+// unchanged, as it is on its way.
+func (a *Atlas) Changed() bool {
+	return slices.ContainsFunc(a.books, func(b *book) bool {
+		now, err := os.Stat(b.Path)
+		return err == nil && (!os.SameFile(now, b.file) || now.Size() != b.file.Size() || !now.ModTime().Equal(b.file.ModTime()))
+	})
+}
+
+// Locate returns where a client is, for people; a Map is for queries. What is
+// not known is left out, and so is all of a database that fails meanwhile.
+func (a *Atlas) Locate(addr netip.Addr) steer.Place {
+	addr = addr.Unmap().WithZone("")
+	var p steer.Place
+	for _, l := range a.own {
+		if l.Network.Contains(addr) {
+			p = lay(p, located(l))
+			break
+		}
+	}
+	for _, b := range a.books {
+		if q, err := b.locate(addr); err == nil {
+			p = lay(p, q)
+		}
+	}
+	p.Addr = addr
+	return p
+}
+
+func (b *book) locate(addr netip.Addr) (p steer.Place, err error) {
+	hidden := func(n netip.Prefix) bool { return n.Contains(addr) }
+	if !addr.IsValid() || addr.Is6() && (b.version == 4 || embedded.Contains(addr) || slices.ContainsFunc(b.aliased, hidden)) {
+		return p, nil
+	}
+	err = unfaulted(func() error {
+		p, err = b.decode(b.db.Lookup(addr))
+		return err
+	})
+	return p, err
+}
+
+// located returns what the operator says of a network.
+func located(l config.Located) steer.Place {
+	return steer.Place{Continent: l.Continent, Country: l.Country, Subdivision: l.Subdivision, ASN: l.ASN, At: l.At}
+}
+
+// lay returns p with what it does not say taken from q.
+//
+//	p and q                                 taken from q where p has none
+//	name different countries or continents  the ASN
+//	else                                    everything
+func lay(p, q steer.Place) steer.Place {
+	if p.ASN == 0 {
+		p.ASN = q.ASN
+	}
+	if differ(p.Country, q.Country) || differ(p.Continent, q.Continent) || differ(p.Subdivision, q.Subdivision) {
+		return p
+	}
+	p.Continent = or(p.Continent, q.Continent)
+	p.Country = or(p.Country, q.Country)
+	p.Subdivision = or(p.Subdivision, q.Subdivision)
+	if !p.At.Known {
+		p.At = q.At
+	}
+	return p
+}
+
+func differ(a, b string) bool { return a != "" && b != "" && a != b }
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// unfaulted calls f, which reads mapped files. A file that is cut short while
+// it is mapped, as by copying over it, faults when it is read (SIGBUS); here
+// that is an error like any other, and not the end of the process.
+func unfaulted(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a memory fault, as runtime/debug has it
+			err = errors.New("it was cut short while it was read; replace it by renaming another file over it")
+		default:
+			panic(r)
+		}
+	}()
+	return f()
+}
