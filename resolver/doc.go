@@ -6,9 +6,9 @@
 // of its reply and knows no sockets: time, the client's address and the
 // transport are arguments. An [Answerer] holds what all workers read, each in
 // one atomic pointer: the [zone.Snapshot] in service and the settings of
-// config.DNS. A [Server] puts UDP and TCP sockets in front of it. UDP has two
-// ways behind one interface: batches past Go's scheduler on Linux, and package
-// net for every other system; tests run both.
+// config.DNS. A [Server] puts UDP and TCP sockets in front of it. Each has two
+// ways behind one interface: batches and polling past Go's scheduler on Linux,
+// and package net for every other system; tests run both.
 //
 // Per query there is no lock, no log line, no allocation and no goroutine.
 // What miekg/dns can do is not used here; the tests hold the two together.

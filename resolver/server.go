@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,12 +25,14 @@ import (
 // number of workers, one for each core that GOMAXPROCS allows at Listen, are
 // fixed until the process starts anew.
 //
-// On Linux, Serve raises GOMAXPROCS to twice that number for good: a UDP worker
-// that waits for its next packet keeps its P, so the others need their own.
+// On Linux, Serve raises GOMAXPROCS to three times that number for good: a UDP
+// or TCP worker that waits for its next packet keeps its P, so the others need
+// their own.
 type Server struct {
 	answerer *Answerer
+	gate     *gate
 	udp      udpSide
-	tcp      *tcpServer
+	tcp      tcpSide
 	addrs    []netip.AddrPort
 }
 
@@ -47,11 +48,17 @@ func Listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger) (*Server, er
 	if len(addrs) == 0 {
 		return nil, errors.New("no address to listen on")
 	}
-	return listen(addrs, c, log, newUDP)
+	return listen(addrs, c, log, newUDP, newTCP)
 }
 
-// listen is Listen with the UDP side that newUDP makes.
-func listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger, newUDP func(*Answerer, int) (udpSide, error)) (*Server, error) {
+// The makers of the two sides of a server with a number of workers.
+type (
+	udpMaker func(*Answerer, int) (udpSide, error)
+	tcpMaker func(*Answerer, *gate, int) (tcpSide, error)
+)
+
+// listen is Listen with the sides that newUDP and newTCP make.
+func listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger, newUDP udpMaker, newTCP tcpMaker) (*Server, error) {
 	n := 1
 	if reusePort {
 		n = cores()
@@ -61,7 +68,13 @@ func listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger, newUDP func(
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{answerer: a, udp: udp, tcp: newTCPServer(a, cores())}
+	g := newGate(a)
+	tcp, err := newTCP(a, g, cores())
+	if err != nil {
+		udp.close()
+		return nil, err
+	}
+	s := &Server{answerer: a, gate: g, udp: udp, tcp: tcp}
 	for _, addr := range addrs {
 		if err := s.listen(addr); err != nil {
 			s.close()
@@ -75,17 +88,15 @@ func listen(addrs []netip.AddrPort, c config.DNS, log *slog.Logger, newUDP func(
 func (s *Server) listen(addr netip.AddrPort) error {
 	var err error
 	for range portAttempts {
-		var l *net.TCPListener
-		if l, err = listenTCP(addr); err != nil {
+		var bound netip.AddrPort
+		if bound, err = s.tcp.listen(addr); err != nil {
 			return explain("tcp", addr, err)
 		}
-		bound := netip.AddrPortFrom(addr.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port())
 		if err = s.udp.listen(bound); err == nil {
-			s.tcp.listeners = append(s.tcp.listeners, l)
 			s.addrs = append(s.addrs, bound)
 			return nil
 		}
-		l.Close()
+		s.tcp.unlisten()
 		if addr.Port() != 0 || !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
@@ -119,23 +130,23 @@ func (s *Server) SetDNS(c config.DNS) { s.answerer.SetDNS(c) }
 // Stats sums the counters of all workers and connections.
 func (s *Server) Stats() Stats {
 	st := s.answerer.Stats()
-	s.tcp.addTo(&st)
+	s.gate.addTo(&st)
 	return st
 }
 
 // Serve answers until ctx ends, then closes every socket; replies under way
 // get two seconds. It returns nil then, and may be called once.
 func (s *Server) Serve(ctx context.Context) error {
+	makeRoomForBoth(cores())
 	var running sync.WaitGroup
-	running.Go(s.udp.serve)
-	for _, l := range s.tcp.listeners {
-		running.Go(func() { s.tcp.accept(l) })
-	}
+	running.Go(func() {
+		s.udp.serve()
+		s.udp.close()
+	})
+	running.Go(s.tcp.serve)
 	<-ctx.Done()
 	s.stop()
 	running.Wait()
-	s.udp.close()
-	s.tcp.wait(stopGrace)
 	return nil
 }
 
@@ -151,4 +162,5 @@ func (s *Server) stop() {
 func (s *Server) close() {
 	s.stop()
 	s.udp.close()
+	s.tcp.close()
 }

@@ -24,13 +24,19 @@ func serve(t *testing.T, c config.DNS, addrs ...string) *Server {
 }
 
 // serveBy is serve with a side of the test's choice.
-func serveBy(t *testing.T, newUDP func(*Answerer, int) (udpSide, error), c config.DNS, addrs ...string) *Server {
+func serveBy(t *testing.T, newUDP udpMaker, c config.DNS, addrs ...string) *Server {
+	t.Helper()
+	return serveWith(t, newUDP, newTCP, c, addrs...)
+}
+
+// serveWith is serve with both sides of the test's choice.
+func serveWith(t *testing.T, newUDP udpMaker, newTCP tcpMaker, c config.DNS, addrs ...string) *Server {
 	t.Helper()
 	var on []netip.AddrPort
 	for _, a := range addrs {
 		on = append(on, addrPort(a))
 	}
-	s, err := listen(on, c, quiet(), newUDP)
+	s, err := listen(on, c, quiet(), newUDP, newTCP)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,190 +1,99 @@
 package resolver
 
 import (
-	"context"
-	"errors"
-	"net"
+	"encoding/binary"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 const (
-	flushAt     = 32 << 10         // octets of replies that are written before more queries are answered
-	keepOut     = 16 << 10         // octets of reply buffer that an idle connection may keep
-	readAhead   = 4 << 10          // octets of queries read at once
-	sampleIdle  = 32               // connections compared to find the one idle for longest
-	linger      = time.Second      // for a client to take the last replies
-	lingerBytes = 64 << 10         // of queries dropped meanwhile
-	maxPause    = time.Second      // between failing accepts
-	minPause    = time.Millisecond // first of them
+	flushAt     = 32 << 10             // octets of replies that are written before more queries are answered
+	replyRoom   = flushAt + 2 + maxTCP // octets in which replies are gathered
+	readAhead   = 4 << 10              // octets of queries read at once where each connection has its buffer
+	linger      = time.Second          // for a client to take the last replies; a quarter when the server ends
+	lingerBytes = 64 << 10             // of queries dropped meanwhile
+	maxPause    = time.Second          // between failing accepts
+	minPause    = time.Millisecond     // first of them
 )
 
-// A tcpServer owns the listeners and every connection (RFC 7766). What one
-// connection can hold is bounded: one query of config.TCP.MessageSize, about
-// 100 KiB of replies while its reader is slow, and one goroutine.
-type tcpServer struct {
-	a         *Answerer
-	listeners []*net.TCPListener
-	desks     chan *desk // one per core; a connection borrows one while it computes, never while it waits
-	running   sync.WaitGroup
-	stopping  atomic.Bool
-
-	accepted, refused, evicted atomic.Uint64
-
-	mu        sync.Mutex
-	conns     map[*tcpConn]struct{}
-	perClient map[netip.Addr]int
+// A tcpSide is the TCP half of a server: the listeners of every address and
+// the loops that answer their connections (RFC 7766). There are two: pollTCP
+// for Linux, and plainTCP for every system.
+type tcpSide interface {
+	// listen opens all listeners of addr and returns it with the port that
+	// was found for port 0, or opens none.
+	listen(addr netip.AddrPort) (netip.AddrPort, error)
+	// unlisten closes what the last listen opened, before serve.
+	unlisten()
+	// serve answers until stop, and then until no connection is left, which
+	// takes at most stopGrace. Then it closes everything.
+	serve()
+	// stop ends serve and may be called more than once, also before it: the
+	// replies under way are written, and no more is read.
+	stop()
+	// close closes the listeners of a side that is not going to serve.
+	close()
 }
 
-// A desk is a worker and room for one reply.
-type desk struct {
-	worker *Worker
-	reply  [maxTCP]byte
+// A phase says how a connection goes on after some queries.
+type phase uint8
+
+const (
+	reading phase = iota // the rest of a query is to come
+	full                 // enough replies are waiting to be written
+	ended                // the client may ask no more, but takes its replies
+	broken               // what came is not DNS
+)
+
+// A talk is what answering needs to know of a connection.
+type talk struct {
+	from    netip.AddrPort
+	tr      Transport
+	queries int // answered
 }
 
-// newTCPServer returns a server without listeners, which answers up to n
-// connections at a time.
-func newTCPServer(a *Answerer, n int) *tcpServer {
-	s := &tcpServer{
-		a:         a,
-		desks:     make(chan *desk, n),
-		conns:     map[*tcpConn]struct{}{},
-		perClient: map[netip.Addr]int{},
-	}
-	for range n {
-		s.desks <- &desk{worker: a.Worker()}
-	}
-	return s
-}
-
-// listenTCP opens one listener. Keep-alive probes are off: the idle time is
-// shorter than their first interval.
-func listenTCP(addr netip.AddrPort) (*net.TCPListener, error) {
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}
-	l, err := lc.Listen(context.Background(), family("tcp", addr), addr.String())
-	if err != nil {
-		return nil, err
-	}
-	return l.(*net.TCPListener), nil
-}
-
-// accept takes connections until the listener is closed. Lasting errors, such
-// as too many open files, slow it down and do not end it.
-func (s *tcpServer) accept(l *net.TCPListener) {
-	pause := minPause
-	for {
-		conn, err := l.AcceptTCP()
-		if errors.Is(err, net.ErrClosed) {
-			return
+// answer answers the whole queries in front of in. It returns how many octets
+// they were, and out with the replies appended, each behind its length: its
+// capacity must be replyRoom more than its length. At flushAt it pauses.
+func (t *talk) answer(w *Worker, out, in []byte, now time.Time, limits *config.TCP) (used int, _ []byte, p phase) {
+	for begin := len(out); len(out)-begin < flushAt; {
+		rest := in[used:]
+		if len(rest) < 2 {
+			return used, out, reading
 		}
-		if err != nil {
-			time.Sleep(pause)
-			pause = min(2*pause, maxPause)
-			continue
+		n := int(binary.BigEndian.Uint16(rest))
+		switch {
+		case n > limits.MessageSize:
+			return used, out, broken
+		case len(rest)-2 < n:
+			return used, out, reading
 		}
-		pause = minPause
-		if c := s.admit(conn); c != nil {
-			go c.serve()
-		} else {
-			conn.Close()
+		at := len(out) + 2
+		reply := w.Answer(out[at:at:at+maxTCP], rest[2:2+n], t.from, now, t.tr)
+		used += 2 + n
+		if len(reply) == 0 {
+			return used, out, broken
+		}
+		out = out[:at+len(reply)]
+		binary.BigEndian.PutUint16(out[at-2:], uint16(len(reply)))
+		if t.queries++; limits.Queries > 0 && t.queries >= limits.Queries {
+			return used, out, ended
 		}
 	}
+	return used, out, full
 }
 
-// admit takes conn in, or returns nil:
-//
-//	connections of this address   in all          conn     others
-//	PerClient or more             any             refused  -
-//	fewer                         fewer           taken    -
-//	fewer                         Connections     taken    the longest idle one is closed
-//
-// So whoever fills the table with idle connections shuts out nobody.
-func (s *tcpServer) admit(conn *net.TCPConn) *tcpConn {
-	from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-	c := &tcpConn{server: s, conn: conn, from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port())}
-	c.last.Store(time.Now().UnixNano())
-	limits := s.a.settings.Load().tcp
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.accepted.Add(1)
-	if s.stopping.Load() || s.perClient[c.from.Addr()] >= limits.PerClient {
-		s.refused.Add(1)
-		return nil
+// roomFor returns in with room to read more: for the whole of the query that
+// it begins with, and ahead octets at least.
+func roomFor(in []byte, ahead, longest int) []byte {
+	need := ahead
+	if len(in) >= 2 {
+		need = max(need, 2+min(int(binary.BigEndian.Uint16(in)), longest))
 	}
-	for len(s.conns) >= limits.Connections {
-		idlest := s.idlest()
-		s.evicted.Add(1)
-		s.forget(idlest)
-		idlest.conn.Close()
+	if cap(in) >= need && len(in) < cap(in) {
+		return in
 	}
-	s.conns[c] = struct{}{}
-	s.perClient[c.from.Addr()]++
-	s.running.Add(1)
-	return c
-}
-
-// idlest returns the connection whose last query is longest ago, of a sample
-// in the map's random order.
-func (s *tcpServer) idlest() (oldest *tcpConn) {
-	n := 0
-	for c := range s.conns {
-		if oldest == nil || c.last.Load() < oldest.last.Load() {
-			oldest = c
-		}
-		if n++; n == sampleIdle {
-			break
-		}
-	}
-	return oldest
-}
-
-// forget strikes c off; it may be gone already. The caller holds mu.
-func (s *tcpServer) forget(c *tcpConn) {
-	if _, ok := s.conns[c]; !ok {
-		return
-	}
-	delete(s.conns, c)
-	if s.perClient[c.from.Addr()]--; s.perClient[c.from.Addr()] == 0 {
-		delete(s.perClient, c.from.Addr())
-	}
-}
-
-// stop closes the listeners and wakes every connection, which then ends after
-// the replies it is writing.
-func (s *tcpServer) stop() {
-	s.stopping.Store(true)
-	for _, l := range s.listeners {
-		l.Close()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.conn.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// wait returns when all connections have ended, which they must within grace.
-func (s *tcpServer) wait(grace time.Duration) {
-	late := time.AfterFunc(grace, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for c := range s.conns {
-			c.conn.Close()
-		}
-	})
-	s.running.Wait()
-	late.Stop()
-}
-
-// addTo adds what the connections counted.
-func (s *tcpServer) addTo(st *Stats) {
-	st.Accepted = s.accepted.Load()
-	st.Refused = s.refused.Load()
-	st.Evicted = s.evicted.Load()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.Connections = uint64(len(s.conns))
+	return append(make([]byte, 0, max(need, len(in)+1)), in...)
 }
