@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,7 +19,7 @@ const maxRead = 64 << 10
 // A conn is one connection to an endpoint, with the reader that its answers
 // come through.
 type conn struct {
-	tcp      *net.TCPConn
+	tcp      socket
 	net.Conn           // tcp, or TLS over it
 	certEnd  time.Time // zero without TLS
 	used     time.Time // when the last answer on it ended
@@ -27,22 +28,20 @@ type conn struct {
 }
 
 // connect opens a connection to port of at.addr and, given a configuration,
-// shakes hands. It never looks at proxies of the environment. Every later
-// operation on the connection ends at at.deadline, or with ctx by release.
+// shakes hands. Every later operation on the connection ends at at.deadline;
+// watch ends one earlier.
 func connect(ctx context.Context, at *attempt, port uint16, cfg *tls.Config) (*conn, error) {
 	at.stage = connecting
 	begin := time.Now()
-	d := net.Dialer{KeepAlive: -1}
-	tcp, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, netip.AddrPortFrom(at.addr, port))
+	tcp, err := dial(ctx, netip.AddrPortFrom(at.addr, port), at.deadline)
 	at.phases.Connect = time.Since(begin)
 	if err != nil {
+		if isReset(err) { // not refused: it was there for a moment
+			at.stage = waiting
+		}
 		return nil, err
 	}
 	c := &conn{tcp: tcp, Conn: tcp}
-	if err := tcp.SetDeadline(at.deadline); err != nil {
-		c.abort()
-		return nil, err
-	}
 	if cfg != nil {
 		if err := c.handshake(ctx, at, cfg); err != nil {
 			c.abort()
@@ -58,6 +57,7 @@ func (c *conn) handshake(ctx context.Context, at *attempt, cfg *tls.Config) erro
 	at.stage = handshaking
 	defer c.watch(ctx)()
 	begin := time.Now()
+	_ = c.tcp.SetNoDelay(true) // or the request waits until the peer has acknowledged our last flight
 	t := tls.Client(c.tcp, cfg)
 	err := t.Handshake()
 	at.phases.TLS = time.Since(begin)
@@ -77,16 +77,23 @@ func (c *conn) watch(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() { _ = c.tcp.SetDeadline(time.Unix(1, 0)) })
 }
 
-// reader returns the buffered reader of c, which fails after n more octets
-// have come from the network.
-func (c *conn) reader(n int64) *bufio.Reader {
-	if c.br == nil {
-		c.limit.R = c.Conn
-		c.br = bufio.NewReader(&c.limit)
+// resume returns c with a reader that gives begin again, then what comes from
+// the network, or err where that is how the network ended. It fails after
+// maxRead octets.
+func (c *conn) resume(begin []byte, err error) *conn {
+	var rest io.Reader = c.Conn
+	if err != nil {
+		rest = failing{err}
 	}
-	c.limit.N = n
-	return c.br
+	c.limit = io.LimitedReader{R: io.MultiReader(bytes.NewReader(begin), rest), N: maxRead}
+	c.br = bufio.NewReader(&c.limit)
+	return c
 }
+
+// A failing reader has failed.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // unlimit lets c's reader read on without end.
 func (c *conn) unlimit() { c.limit.N = math.MaxInt64 }

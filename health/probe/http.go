@@ -27,9 +27,10 @@ const (
 var errHeaders = errors.New("the header fields exceed 64 KiB")
 
 // An httpProbe is an http or https monitor made ready. It writes a request
-// that was rendered once, by net/http, and reads the answer with net/http, on
-// a connection of its own: so the phases are exact, a probe starts no
-// goroutine, and the endpoint's address is the only one it can reach.
+// that was rendered once, by net/http, and reads the answer on a connection of
+// its own: so the phases are exact, a probe starts no goroutine, and the
+// endpoint's address is the only one it can reach. Plain good answers, which
+// nearly all are, it reads by itself; net/http reads all others.
 type httpProbe struct {
 	check   config.HTTPCheck
 	secure  bool
@@ -37,6 +38,7 @@ type httpProbe struct {
 	request *http.Request
 	wire    []byte // request as written; it is the same for every endpoint
 	header  http.Header
+	firsts  sync.Pool // of *[]byte, firstRead long
 	bodies  sync.Pool // of *[]byte, maxRead long
 	idle    *idleConns
 }
@@ -44,6 +46,7 @@ type httpProbe struct {
 func newHTTP(m config.Monitor) (ask, error) {
 	h := m.HTTP
 	p := &httpProbe{check: h, secure: m.Kind == config.HTTPS}
+	p.firsts.New = newFirst
 	p.bodies.New = func() any { b := make([]byte, maxRead); return &b }
 	if p.secure || h.FollowRedirects {
 		cfg, err := tlsConfig(h.Host, h.RootCAs)
@@ -115,6 +118,9 @@ func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 		if at.err = err; err != nil {
 			return
 		}
+		if resp == nil {
+			return
+		}
 		next, why := p.redirect(resp, q)
 		if next == nil || hop == maxHops {
 			if next != nil {
@@ -182,16 +188,14 @@ func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body 
 	return p.converse(ctx, at, c, q, body)
 }
 
-// converse writes q to c, reads the answer, its body into body, and judges it.
-// It keeps c for the next probe where that is wanted and nothing has failed,
-// and else closes it.
+// converse writes q to c, reads the answer and judges it. It keeps c for the
+// next probe where that is wanted and nothing has failed, and else closes it.
+// The answer is nil for one that fulfils every condition and was too plain to
+// need net/http.
 func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body *scratch) (*http.Response, error) {
 	stop := c.watch(ctx)
-	resp, whole, err := p.read(at, c, q, body)
-	if err == nil {
-		p.judge(at)
-	}
-	keep := stop() && err == nil && whole && p.idle != nil && !resp.Close && c.br.Buffered() == 0 &&
+	resp, open, err := p.read(at, c, q, body)
+	keep := stop() && err == nil && open && p.idle != nil &&
 		q.port == p.check.Port && q.secure == p.secure && at.accepted && at.missing == "" && !at.lapsed
 	if keep {
 		p.idle.put(at.addr, c)
@@ -201,21 +205,67 @@ func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q questi
 	return resp, err
 }
 
-// read writes the request and reads the answer. whole reports that nothing of
-// the answer is left on the connection.
-func (p *httpProbe) read(at *attempt, c *conn, q question, body *scratch) (resp *http.Response, whole bool, err error) {
+// read writes the request, reads the answer and judges it. open reports that
+// nothing of the answer is left on the connection, and that the server keeps
+// it open.
+func (p *httpProbe) read(at *attempt, c *conn, q question, body *scratch) (resp *http.Response, open bool, err error) {
 	at.stage = waiting
 	begin := time.Now()
-	if _, err = c.Write(q.wire); err == nil {
-		_, err = c.reader(maxRead).Peek(1)
-	}
-	at.phases.Processing = time.Since(begin)
-	if err != nil {
+	if _, err := c.Write(q.wire); err != nil {
+		at.phases.Processing = time.Since(begin)
 		return nil, false, err
 	}
-	at.stage = reading
-	begin = time.Now()
-	defer func() { at.phases.Transfer = time.Since(begin) }()
+	first := p.firsts.Get().(*[]byte)
+	defer p.firsts.Put(first)
+	var n int
+	var s shape
+	for s == partial && err == nil && n < len(*first) {
+		var m int
+		m, err = c.Read((*first)[n:])
+		if n == 0 {
+			at.phases.Processing = time.Since(begin)
+			if m == 0 && err != nil {
+				return nil, false, err
+			}
+			at.stage = reading
+			begin = time.Now()
+			defer func() { at.phases.Transfer = time.Since(begin) }()
+		}
+		n += m
+		var a plainAnswer
+		if a, s = p.plain((*first)[:n]); s == whole {
+			if p.fulfils(at, a) {
+				return nil, !a.close, nil
+			}
+		}
+	}
+	return p.readSlowly(at, c.resume((*first)[:n], err), q, body)
+}
+
+// plain reads an answer of the plainest form where that is enough to judge it.
+func (p *httpProbe) plain(b []byte) (plainAnswer, shape) {
+	if p.request.Method != http.MethodGet || len(p.check.Headers) > 0 {
+		return plainAnswer{}, other
+	}
+	return readPlain(b)
+}
+
+// fulfils reports whether a plain answer is one that no more needs to be said
+// of, and notes so in at. Of any other, people will want to read more.
+func (p *httpProbe) fulfils(at *attempt, a plainAnswer) bool {
+	at.status, at.header, at.body = a.status, nil, a.body
+	p.judge(at)
+	at.body = nil // the memory is lent
+	if !at.accepted || at.missing != "" {
+		return false
+	}
+	at.stage = answered
+	return true
+}
+
+// readSlowly reads the answer by net/http from c, which knows its beginning,
+// and its body into body.
+func (p *httpProbe) readSlowly(at *attempt, c *conn, q question, body *scratch) (resp *http.Response, open bool, err error) {
 	for range maxInterim {
 		if resp, err = http.ReadResponse(c.br, q.request); err != nil {
 			if c.overran() {
@@ -234,8 +284,9 @@ func (p *httpProbe) read(at *attempt, c *conn, q question, body *scratch) (resp 
 	at.body = buf[:n]
 	if err == nil {
 		at.stage = answered
+		p.judge(at)
 	}
-	return resp, whole, err
+	return resp, whole && !resp.Close && c.br.Buffered() == 0, err
 }
 
 // readBody fills buf from r; whole reports that r ended within it.

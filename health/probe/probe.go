@@ -71,11 +71,13 @@ func bounded(m config.Monitor, ask ask) Probe {
 	return func(ctx context.Context, addr netip.Addr) health.Result {
 		start := time.Now()
 		deadline := start.Add(m.Timeout)
-		if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		if d, ok := ctx.Deadline(); ok && !d.After(deadline) {
 			deadline = d
+		} else {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
 		}
-		ctx, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
 		addr = addr.Unmap()
 		at := attempt{addr: addr, deadline: deadline}
 		at.sight = sight{kind: m.Kind, from: addr.String(), budget: deadline.Sub(start)}
