@@ -49,6 +49,7 @@ type options struct {
 	only      string
 	servers   string
 	shunt     string
+	also      string
 }
 
 func parse() options {
@@ -66,6 +67,7 @@ func parse() options {
 	flag.StringVar(&o.only, "works", "", "only these works, `keys` with commas between; no loading and reloading then")
 	flag.StringVar(&o.servers, "servers", "", "only these servers, `names` with commas between")
 	flag.StringVar(&o.shunt, "shunt", "", "a `file` to measure instead of building the tree")
+	flag.StringVar(&o.also, "also", "", "other builds of shunt to measure beside, `files` with commas between, each named by its file")
 	flag.Parse()
 	o.length = time.Duration(*seconds * float64(time.Second))
 	if o.short {
@@ -131,7 +133,7 @@ func bench(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	l, err := newLab(dir, o.serverCPU, chosen(peers(shunt, bare), o.servers))
+	l, err := newLab(dir, o.serverCPU, append(chosen(peers(shunt, bare), o.servers), builds(o.also)...))
 	if err != nil {
 		return err
 	}
@@ -260,6 +262,19 @@ func chosen(all []peer, names string) []peer {
 		}
 	}
 	return kept
+}
+
+// builds returns a peer for each file, other builds of shunt.
+func builds(files string) []peer {
+	var all []peer
+	for file := range strings.SplitSeq(files, ",") {
+		if file != "" {
+			p := shuntPeer(file)
+			p.name = filepath.Base(file)
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // moduleRoot returns the folder of go.mod.

@@ -67,6 +67,7 @@ func (a *Answerer) Worker() *Worker {
 	var seed [16]byte
 	crand.Read(seed[:]) // never fails
 	w := &Worker{a: a}
+	w.x.w, w.x.none = w, zone.Info{Zone: -1, Group: -1, Variant: -1}
 	w.random.Seed(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,8 +80,7 @@ func (a *Answerer) Worker() *Worker {
 // written.
 type Worker struct {
 	a       *Answerer
-	q       query
-	name    [maxName]byte
+	x       exchange
 	random  rand.PCG
 	scratch zone.Scratch
 	limit   limiter
@@ -94,24 +94,37 @@ type Worker struct {
 // nothing. A panic while answering is logged once for each kind, counted, and
 // answered SERVFAIL.
 func (w *Worker) Answer(dst, msg []byte, from netip.AddrPort, now time.Time, tr Transport) (reply []byte) {
+	w.begin(now, tr)
+	reply = w.answer(dst, msg, from)
+	w.end()
+	return reply
+}
+
+// begin sets what the next answers have in common.
+func (w *Worker) begin(now time.Time, tr Transport) {
+	w.x.now, w.x.tr = now, tr
+	w.x.set = w.a.settings.Load()
+}
+
+// end makes the counts of the answers since begin known to Stats.
+func (w *Worker) end() { w.n.flush() }
+
+// answer is Answer between begin and end.
+func (w *Worker) answer(dst, msg []byte, from netip.AddrPort) (reply []byte) {
 	defer func() {
 		if r := recover(); r != nil {
 			reply = w.failed(dst, msg, r)
 		}
 	}()
-	w.n.queries[tr].Add(1)
-	w.q.reset()
-	f := w.q.parse(msg, w.name[:])
+	x := &w.x
+	w.n.now.queries[x.tr]++
+	f := x.q.parse(msg, &w.scratch)
 	if f == unwanted || from.Port() == 0 || cap(dst) < minUDP {
 		w.n.silent.Add(1)
 		return nil
 	}
-	x := exchange{
-		w: w, q: &w.q, set: w.a.settings.Load(),
-		client: from.Addr().Unmap().WithZone(""), now: now, tr: tr,
-		msg: dst[:0], info: zone.Info{Zone: -1, Group: -1, Variant: -1},
-	}
-	x.begin(msg)
+	x.client = from.Addr().Unmap().WithZone("")
+	x.begin(dst[:0], msg)
 	x.answer(f)
 	return x.finish()
 }
@@ -123,7 +136,7 @@ func (w *Worker) failed(dst, msg []byte, r any) []byte {
 	if len(msg) < headerLen || cap(dst) < headerLen {
 		return nil
 	}
-	w.n.rcodes[rcodeServFail].Add(1)
+	w.n.now.rcode(rcodeServFail)
 	flags := binary.BigEndian.Uint16(msg[2:])&(opcodeMask|flagRD) | flagQR | rcodeServFail
 	return appendHeader(dst[:0], msg, flags)
 }

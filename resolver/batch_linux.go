@@ -168,11 +168,11 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 		time.Sleep(errorPause)
 		return false
 	}
-	now := time.Now()
+	l.worker.begin(time.Now(), UDP)
 	replies, used := 0, 0
 	for i := range n {
 		room := l.replies[used : used : used+udpReply]
-		reply := l.worker.Answer(room, whole(l.query(i)), l.client(i), now, UDP)
+		reply := l.worker.answer(room, whole(l.query(i)), l.client(i))
 		if len(reply) > 0 {
 			l.reply(replies, i, reply)
 			replies++
@@ -180,6 +180,7 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 		}
 		l.ready(i)
 	}
+	l.worker.end()
 	l.send(fd, replies)
 	return false
 }

@@ -1,25 +1,29 @@
 package resolver
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
 
-// An exchange is one query on its way to a reply. It lives on the stack of
-// Worker.Answer.
+// An exchange is one query on its way to a reply. Its worker keeps it, for it
+// is large: what is small to copy costs more than to answer.
 type exchange struct {
 	w      *Worker
-	q      *query
 	set    *settings
+	q      query
 	client netip.Addr // of the resolver that asks
 	now    time.Time
 	tr     Transport
 
-	msg    []byte // the reply so far
-	size   int    // the largest it may be
-	info   zone.Info
+	msg    []byte        // the reply so far
+	size   int           // the largest it may be
+	ask    zone.Question // what the snapshot is asked
+	info   *zone.Info    // what it said, or &none
+	none   zone.Info     // of a reply that no zone made
+	rcode  uint16
 	ede    uint16
 	cookie [serverCookieLen]byte
 	baked  bool // cookie goes into the reply
@@ -29,21 +33,26 @@ type exchange struct {
 // begin writes the header and the question, exactly as asked (0x20 case is
 // kept), and settles the reply's size and cookie. Of the header only ID,
 // opcode and, for QUERY, RD come back; AD and CD do not (RFC 4035 §3.1.6).
-func (x *exchange) begin(msg []byte) {
+func (x *exchange) begin(dst, msg []byte) {
 	flags := x.q.flags&opcodeMask | flagQR
 	if flags&opcodeMask == 0 {
 		flags |= x.q.flags & flagRD
 	}
-	x.msg = appendHeader(x.msg, msg, flags)
+	out := append(dst, msg[:x.q.question]...)
+	binary.BigEndian.PutUint16(out[2:], flags)
+	counts := uint64(0)
 	if x.q.question > headerLen {
-		x.msg = append(x.msg, msg[headerLen:x.q.question]...)
-		x.msg[5] = 1
+		counts = 1 << 48 // one question, nothing else
 	}
+	binary.BigEndian.PutUint64(out[4:], counts)
+	x.msg = out
 	x.size = maxTCP
 	if x.tr == UDP {
 		x.size = min(max(int(x.q.edns.size), minUDP), x.set.udpSize)
 	}
-	x.size = min(x.size, cap(x.msg))
+	x.size = min(x.size, cap(out))
+	x.info, x.rcode, x.ede = &x.none, rcodeSuccess, edeNone
+	x.baked, x.known = false, false
 	if x.q.edns.cookie && x.set.cookies {
 		x.cookie, x.known = x.set.checkCookie(&x.q.edns, x.client, x.now)
 		x.baked = true
@@ -105,30 +114,27 @@ func (x *exchange) lookUp() {
 		x.fail(rcodeServFail, edeNotReady)
 		return
 	}
-	x.w.n.types[bucketOf(x.q.qtype)].Add(1)
-	q := zone.Question{
-		Name:   x.q.name,
-		Type:   x.q.qtype,
-		Client: x.q.edns.subnet.client(x.client),
-		Draw:   x.w.random.Uint64(),
-
-		Scratch: &x.w.scratch,
-	}
-	x.msg, x.info = v.snapshot.Append(x.msg, q, x.size-x.q.edns.room(x.set, x.tr))
+	n := &x.w.n.now
+	n.qtype(bucketOf(x.q.qtype))
+	x.ask.Type = x.q.qtype
+	x.ask.Client = x.q.edns.subnet.client(x.client)
+	x.ask.Draw = x.w.random.Uint64()
+	x.msg, x.info = x.w.scratch.Append(v.snapshot, x.msg, &x.ask, x.size-x.q.edns.room(x.set, x.tr))
+	x.rcode = x.info.Rcode
 	switch {
 	case x.info.Refused:
 		x.ede = edeNotAuthoritative
-	case x.info.Rcode == rcodeServFail: // a service without anything to answer with, as yet
+	case x.rcode == rcodeServFail: // a service without anything to answer with, as yet
 		x.ede = edeNotReady
 	}
 	if x.info.Group >= 0 && x.info.Variant >= 0 {
-		x.w.n.steered[v.groups[x.info.Group][x.info.Variant]].Add(1)
+		x.w.n.steer(v.groups[x.info.Group][x.info.Variant])
 	}
 }
 
 // fail sets the rcode of a reply without records.
 func (x *exchange) fail(rcode, ede uint16) {
-	x.info.Rcode, x.ede = rcode, ede
+	x.rcode, x.ede = rcode, ede
 	x.msg[3] = x.msg[3]&^rcodeMask | byte(rcode&rcodeMask)
 }
 
@@ -148,18 +154,16 @@ func (x *exchange) finish() []byte {
 		x.w.n.truncated.Add(1)
 	}
 	if x.q.edns.present {
-		t := trailer{rcode: x.info.Rcode, scope: x.info.Scope, ede: x.ede}
+		t := trailer{rcode: x.rcode, scope: x.info.Scope, ede: x.ede}
 		if x.baked {
 			t.cookie = &x.cookie
 		}
 		x.msg = x.q.edns.appendTo(x.msg, t, x.set, x.tr)
 	}
-	if x.q.tsig.present && x.info.Rcode == rcodeNotAuth {
+	if x.q.tsig.present && x.rcode == rcodeNotAuth {
 		x.msg = x.q.tsig.appendError(x.msg, x.size)
 	}
-	if r := int(x.info.Rcode); r < len(x.w.n.rcodes) {
-		x.w.n.rcodes[r].Add(1)
-	}
+	x.w.n.now.rcode(x.rcode)
 	return x.msg
 }
 
@@ -174,7 +178,7 @@ func (x *exchange) pass() pass {
 
 // likeness says which responses this one is alike to.
 func (x *exchange) likeness() likeness {
-	found := x.info.Rcode == rcodeSuccess && (x.msg[6]|x.msg[7] != 0 || x.msg[2]&(flagTC>>8) != 0)
+	found := x.rcode == rcodeSuccess && (x.msg[6]|x.msg[7] != 0 || x.msg[2]&(flagTC>>8) != 0)
 	switch {
 	case found && x.info.Made:
 		return likeness{kind: likeMade, which: uint32(x.info.Zone)}
@@ -183,7 +187,7 @@ func (x *exchange) likeness() likeness {
 	case x.info.Zone >= 0:
 		return likeness{kind: likeZone, which: uint32(x.info.Zone)}
 	}
-	return likeness{kind: likeRcode, which: uint32(x.info.Rcode)}
+	return likeness{kind: likeRcode, which: uint32(x.rcode)}
 }
 
 // empty takes all records out of the reply again and sets TC.
@@ -192,5 +196,5 @@ func (x *exchange) empty() {
 	x.msg[2] = x.msg[2]&^(flagAA>>8) | flagTC>>8
 	x.msg[3] &^= rcodeMask
 	clear(x.msg[6:headerLen])
-	x.info.Rcode, x.ede = rcodeSuccess, edeNone
+	x.rcode, x.ede = rcodeSuccess, edeNone
 }

@@ -1,6 +1,10 @@
 package resolver
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
 
 // The parts of a header (RFC 1035 §4.1.1), as bits of its second word.
 const (
@@ -64,7 +68,7 @@ type query struct {
 
 // reset makes q ready for the next message.
 func (q *query) reset() {
-	q.flags, q.question, q.name, q.qtype, q.qclass = 0, 0, nil, 0, 0
+	q.flags, q.question, q.name, q.qtype, q.qclass = 0, headerLen, nil, 0, 0
 	q.edns = edns{}
 	q.tsig.present = false
 }
@@ -81,8 +85,8 @@ const (
 	cookieOnly       // no question, but a COOKIE option (RFC 7873 §5.4)
 )
 
-// parse reads msg into q, whose name goes to the front of buf (at least 255
-// octets). The first line that holds decides:
+// parse reads msg into q, and its name into sc. The first line that holds
+// decides:
 //
 //	shorter than a header, or QR set                        unwanted
 //	opcode not QUERY                                        unknownOp
@@ -98,12 +102,12 @@ const (
 //
 // The header's other bits and its rcode are not looked at: RFC 1035 gives
 // them no meaning in a query.
-func (q *query) parse(msg, buf []byte) fault {
+func (q *query) parse(msg []byte, sc *zone.Scratch) fault {
+	q.reset()
 	if len(msg) < headerLen {
 		return unwanted
 	}
 	q.flags = binary.BigEndian.Uint16(msg[2:])
-	q.question = headerLen
 	switch {
 	case q.flags&flagQR != 0:
 		return unwanted
@@ -114,7 +118,7 @@ func (q *query) parse(msg, buf []byte) fault {
 	switch questions {
 	case 0:
 	case 1:
-		if !q.parseQuestion(msg, buf) {
+		if !q.parseQuestion(msg, sc) {
 			return malformed
 		}
 	default:
@@ -130,35 +134,15 @@ func (q *query) parse(msg, buf []byte) fault {
 	return f
 }
 
-// parseQuestion reads the question at offset 12, its name into buf. A
+// parseQuestion reads the question at offset 12, its name into sc. A
 // compression pointer cannot point anywhere useful there and is malformed.
-func (q *query) parseQuestion(msg, buf []byte) bool {
-	at, n := headerLen, 0
-	for {
-		if at >= len(msg) {
-			return false
-		}
-		l := int(msg[at])
-		if l > maxLabel || n+l+1 > maxName || at+1+l > len(msg) {
-			return false
-		}
-		buf[n] = byte(l)
-		for i, c := range msg[at+1 : at+1+l] {
-			if 'A' <= c && c <= 'Z' {
-				c |= 0x20
-			}
-			buf[n+1+i] = c
-		}
-		at += 1 + l
-		n += 1 + l
-		if l == 0 {
-			break
-		}
-	}
-	if at+4 > len(msg) {
+func (q *query) parseQuestion(msg []byte, sc *zone.Scratch) bool {
+	n := sc.Take(msg[headerLen:])
+	at := headerLen + n
+	if n == 0 || at+4 > len(msg) {
 		return false
 	}
-	q.name = buf[:n]
+	q.name = sc.Name()
 	q.qtype = binary.BigEndian.Uint16(msg[at:])
 	q.qclass = binary.BigEndian.Uint16(msg[at+2:])
 	q.question = at + 4
@@ -172,6 +156,9 @@ func (q *query) parseRecords(msg []byte) fault {
 	additional := int(binary.BigEndian.Uint16(msg[10:]))
 	if answers != 0 || authority != 0 && q.qtype != typeIXFR {
 		return malformed
+	}
+	if additional == 1 && authority == 0 && q.onlyOPT(msg) {
+		return sound
 	}
 	at, options := q.question, []byte(nil)
 	for i := range authority + additional {
@@ -206,6 +193,25 @@ func (q *query) parseRecords(msg []byte) fault {
 		return malformed
 	}
 	return sound
+}
+
+// onlyOPT reads what is behind the question of most queries: an OPT record of
+// version 0 without options, and nothing else. Of anything else it says no and
+// leaves q as it is.
+func (q *query) onlyOPT(msg []byte) bool {
+	if len(msg) != q.question+optFixed {
+		return false
+	}
+	opt := msg[q.question:]
+	// root, OPT, size, extended rcode (any), version, flags, no options
+	if opt[0] != 0 || opt[1] != 0 || opt[2] != typeOPT || opt[6] != 0 || opt[9] != 0 || opt[10] != 0 {
+		return false
+	}
+	e := &q.edns
+	e.present, e.alone = true, true
+	e.size = binary.BigEndian.Uint16(opt[3:])
+	e.do = opt[7]&(flagDO>>8) != 0
+	return true
 }
 
 // A record is where one resource record lies in a message.

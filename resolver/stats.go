@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 )
@@ -56,6 +57,7 @@ type SteeredCount struct {
 // counters are one worker's. They are atomic because Stats reads them, and
 // uncontended because nobody else writes them.
 type counters struct {
+	now     tally
 	queries [2]atomic.Uint64 // by Transport
 	rcodes  [len(rcodeNames)]atomic.Uint64
 	types   [len(typeNames)]atomic.Uint64
@@ -63,6 +65,71 @@ type counters struct {
 
 	silent, malformed, limited, slipped, truncated, panics atomic.Uint64
 	sendErrors                                             atomic.Uint64
+}
+
+// A tally is what was counted since the last flush. It is the worker's own, so
+// that counting is one addition: an atomic one, though nobody contends for it,
+// costs the processor twenty cycles.
+type tally struct {
+	queries [2]uint32
+	rcodes  [len(rcodeNames)]uint32
+	types   [len(typeNames)]uint32
+	slot    uint32 // of the steered answers in a row
+	answers uint32
+	some    uint32 // bit set of rcodes that are not 0
+	kinds   uint32 // of types
+}
+
+// rcode counts one reply.
+func (t *tally) rcode(r uint16) {
+	if int(r) < len(t.rcodes) {
+		t.rcodes[r]++
+		t.some |= 1 << (r & 31)
+	}
+}
+
+// qtype counts one question by its bucket.
+func (t *tally) qtype(bucket int) {
+	t.types[bucket]++
+	t.kinds |= 1 << (bucket & 31)
+}
+
+// steer counts one answer of a service.
+func (c *counters) steer(slot uint16) {
+	if uint32(slot) != c.now.slot {
+		c.flushSteered()
+		c.now.slot = uint32(slot)
+	}
+	c.now.answers++
+}
+
+func (c *counters) flushSteered() {
+	if c.now.answers > 0 {
+		c.steered[c.now.slot].Add(uint64(c.now.answers))
+		c.now.answers = 0
+	}
+}
+
+// flush makes everything counted visible.
+func (c *counters) flush() {
+	t := &c.now
+	for i := range t.queries {
+		if n := t.queries[i]; n > 0 {
+			c.queries[i].Add(uint64(n))
+			t.queries[i] = 0
+		}
+	}
+	for ; t.some != 0; t.some &= t.some - 1 {
+		i := bits.TrailingZeros32(t.some)
+		c.rcodes[i].Add(uint64(t.rcodes[i]))
+		t.rcodes[i] = 0
+	}
+	for ; t.kinds != 0; t.kinds &= t.kinds - 1 {
+		i := bits.TrailingZeros32(t.kinds)
+		c.types[i].Add(uint64(t.types[i]))
+		t.types[i] = 0
+	}
+	c.flushSteered()
 }
 
 // rcodeNames are the mnemonics of the rcodes we can send.

@@ -91,8 +91,8 @@ func (r *reply) glue(c *node, set rrset, start int) {
 
 // within reports whether the current name is that of c or below it.
 func (r *reply) within(c *node) bool {
-	i := r.name.n - int(c.labels)
-	return i >= 0 && bytes.HasPrefix(r.zone.arena[c.at:], r.name.suffix(i))
+	i := r.name().n - int(c.labels)
+	return i >= 0 && bytes.HasPrefix(r.zone.arena[c.at:], r.name().suffix(i))
 }
 
 // host makes the name written at offset at the current one and returns the
@@ -101,12 +101,12 @@ func (r *reply) within(c *node) bool {
 // (RFC 7505 §3, RFC 2782), or means the owner itself (RFC 9460 §2.5).
 func (r *reply) host(at int) *node {
 	z := r.zone
-	r.name.split(r.wireAt(at))
-	i := r.name.n - z.labels
-	if r.name.n == 0 || i < 0 || !bytes.Equal(r.name.suffix(i), z.origin) {
+	r.read(at)
+	i := r.name().n - z.labels
+	if r.name().n == 0 || i < 0 || !bytes.Equal(r.name().suffix(i), z.origin) {
 		return nil
 	}
-	n, i := z.closest(&r.name)
+	n, i := z.closest(r.name())
 	if i == 0 {
 		return n
 	}

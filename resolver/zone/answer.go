@@ -9,15 +9,28 @@ type Question struct {
 	Type   uint16     // never OPT, AXFR or IXFR
 	Client netip.Addr // the client's network where ECS named it, else the resolver's address
 	Draw   uint64     // random, fresh for each query; picks among weighted variants
-
-	// Scratch is what Append works in. Who answers one question after the other
-	// keeps one, for it is large and clearing it costs as much as a short
-	// answer. Nil is allowed.
-	Scratch *Scratch
 }
 
-// A Scratch is room for one Append at a time. Its zero value is ready for use.
+// A Scratch is room for one answer at a time. Who answers one question after
+// the other keeps one, for it is large and clearing it costs as much as a
+// short answer. Its zero value is ready for use.
 type Scratch struct{ reply reply }
+
+// Take reads the name at the front of wire, in any case, and returns its
+// length in octets. It returns 0 for a name that is compressed, of more than
+// 255 octets (RFC 1035 §2.3.4) or cut off.
+func (sc *Scratch) Take(wire []byte) int { return sc.reply.names[0].take(wire) }
+
+// Name returns the name that was last taken, lower-cased and in wire form. It
+// is valid until the next Take.
+func (sc *Scratch) Name() []byte { return sc.reply.names[0].suffix(0) }
+
+// Append is Snapshot.Append for the name that was last taken; q.Name is not
+// looked at. It copies no large value, which is a tenth of the cost of an
+// answer: q is only read, and info is valid until the next use of sc.
+func (sc *Scratch) Append(s *Snapshot, msg []byte, q *Question, limit int) (out []byte, info *Info) {
+	return sc.reply.to(s, msg, q, limit), &sc.reply.info
+}
 
 // Info says what an appended reply was, for the frame around it and for the
 // counters. It is a value; building one allocates nothing.

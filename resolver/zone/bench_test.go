@@ -105,6 +105,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 
 func benchAppend(b *testing.B, snap *Snapshot, qs []asked) {
 	buf := make([]byte, 0, 4096)
+	scratch := new(Scratch)
 	b.ReportAllocs()
 	i, draw := 0, uint64(0)
 	for b.Loop() {
@@ -114,7 +115,8 @@ func benchAppend(b *testing.B, snap *Snapshot, qs []asked) {
 		}
 		draw += 0x9e3779b97f4a7c15
 		a.q.Draw = draw
-		snap.Append(append(buf, a.msg...), a.q, 1232)
+		scratch.Take(a.q.Name)
+		scratch.Append(snap, append(buf, a.msg...), &a.q, 1232)
 	}
 }
 

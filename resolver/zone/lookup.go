@@ -46,24 +46,24 @@ const (
 //
 // Append allocates nothing as long as msg has the capacity for the answer.
 func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
-	if q.Scratch != nil {
-		return q.Scratch.reply.to(s, msg, &q, limit)
-	}
 	var r reply
-	return r.to(s, msg, &q, limit)
+	r.names[0].split(q.Name)
+	msg = r.to(s, msg, &q, limit)
+	return msg, r.info
 }
 
-// to makes r the reply to q. Only what is read before it is written is reset:
-// the name, its hashes and the chain are most of r.
-func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) ([]byte, Info) {
+// to makes r the reply to q, whose name is the first of r.names. Only what is
+// read before it is written is reset: the names, their hashes and the chain
+// are most of r.
+func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) []byte {
 	r.snap, r.msg, r.base, r.limit = s, msg, len(msg), limit
 	r.qtype, r.draw = q.Type, q.Draw
 	r.at, r.next, r.hops = question, 0, 0
 	r.aa, r.tc = true, false
 	r.count = [3]uint16{}
 	r.info = Info{Zone: -1, Group: -1, Variant: -1}
-	r.name.split(q.Name)
-	zi, kid := s.set.zoneFor(&r.name, q.Type)
+	r.current = 0
+	zi, kid := s.set.zoneFor(r.name(), q.Type)
 	r.kid = kid
 	r.info.Zone = zi
 	if zi < 0 {
@@ -85,10 +85,10 @@ func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) ([]byte, Inf
 func (r *reply) step(zi int32) bool {
 	z := r.snap.set.zones[zi]
 	r.zone = z
-	n, i := z.closest(&r.name)
+	n, i := z.closest(r.name())
 	if n.cut != 0 {
 		c := z.at(n.cut)
-		at := r.name.n - int(c.labels) // labels of the current name below the cut
+		at := r.name().n - int(c.labels) // labels of the current name below the cut
 		switch {
 		case c.kind&isDelegation != 0 && (at > 0 || r.qtype != dns.TypeDS):
 			r.refer(c, at)
@@ -195,12 +195,12 @@ func (r *reply) alias(body []byte) bool {
 // that leads to below itself would be met for ever, and is not followed.
 func (r *reply) rename(c *node, i int) bool {
 	met := slices.Index(r.dnames[:r.hops], c)
-	grown := met >= 0 && len(r.wireAt(int(r.owners[met]))) < r.name.size
+	grown := met >= 0 && len(r.wireAt(int(r.owners[met]))) < r.name().size
 	if grown && r.hops >= maxGrown || !r.leave(c) {
 		return false
 	}
 	set, _ := r.zone.get(c, dns.TypeDNAME)
-	prefix := int(r.name.off[i&maxLabels])
+	prefix := int(r.name().off[i&maxLabels])
 	if met < 0 && !r.add(set.body, set.count, r.at+prefix, inAnswer) {
 		return false
 	}
@@ -259,9 +259,9 @@ func (r *reply) forward(body []byte) bool {
 // zone, -1 when that is none of ours.
 func (r *reply) follow() int32 {
 	r.at = r.next
-	r.name.split(r.wireAt(r.at))
+	r.read(r.at)
 	var zi int32
-	zi, r.kid = r.snap.set.zoneFor(&r.name, r.qtype)
+	zi, r.kid = r.snap.set.zoneFor(r.name(), r.qtype)
 	return zi
 }
 
@@ -273,7 +273,7 @@ func (r *reply) refer(c *node, i int) {
 		r.aa = false
 	}
 	at := len(r.msg)
-	if !r.add(set.body, set.count, r.at+int(r.name.off[i&maxLabels]), inAuthority) {
+	if !r.add(set.body, set.count, r.at+int(r.name().off[i&maxLabels]), inAuthority) {
 		return
 	}
 	r.glue(c, set, at)

@@ -22,28 +22,71 @@ type suffixes struct {
 	n    int // labels, without the root
 	size int // octets, with the root
 	off  [maxLabels + 1]uint8
-	buf  [maxName + 1]byte // the name in lower case
+	buf  [maxName + 1 + word]byte // the name in lower case, and any octets behind it
 	hash [maxLabels + 1]uint64
 }
 
-// split takes in name, which must be valid and uncompressed, and hashes its
-// suffixes from the right, as an ancestor's hash is part of its descendant's.
-func (s *suffixes) split(name []byte) {
-	s.size = len(name)
-	wire := lower(s.buf[:0], name)
+// split takes in name, which must be valid and uncompressed.
+func (s *suffixes) split(name []byte) { s.take(name) }
+
+// take takes in the name at the front of wire, in any case, and returns its
+// length in octets; 0 for one that is compressed, of more than 255 octets or
+// cut off, and then s is of no use.
+func (s *suffixes) take(wire []byte) int {
 	n, at := 0, 0
-	for wire[at] != 0 {
+	for {
+		if at >= len(wire) || at >= maxName {
+			return 0
+		}
 		s.off[n&maxLabels] = uint8(at)
-		at += int(wire[at]) + 1
+		l := int(wire[at])
+		if l == 0 {
+			break
+		}
+		if l > maxLabel {
+			return 0
+		}
+		at += l + 1
 		n++
 	}
-	s.n = n
-	s.off[n&maxLabels] = uint8(at)
+	s.n, s.size = n, at+1
+	s.lower(wire)
+	s.digest()
+	return s.size
+}
+
+// word is how many octets are made lower case, or hashed, at once.
+const word = 8
+
+// lower copies the name from wire in lower case. It takes whole words where
+// wire has them: what stands behind the name is copied too, and means nothing.
+func (s *suffixes) lower(wire []byte) {
+	i := 0
+	for ; i < s.size && i+word <= len(wire); i += word {
+		binary.LittleEndian.PutUint64(s.buf[i:], lowerWord(binary.LittleEndian.Uint64(wire[i:])))
+	}
+	if i < s.size {
+		lower(s.buf[i:i], wire[i:s.size])
+	}
+}
+
+// lowerWord makes eight octets lower case at once (RFC 4343). Seven bits of
+// each octet are added to what carries 'A', and then 'Z'+1, into the eighth.
+func lowerWord(x uint64) uint64 {
+	const each = 0x0101010101010101
+	low := x &^ (0x80 * each)
+	upper := (low + (0x80-'A')*each) &^ (low + (0x80-'Z'-1)*each) &^ x & (0x80 * each)
+	return x | upper>>2 // 0x80 to 0x20, the bit of lower case
+}
+
+// digest hashes the suffixes from the right, as an ancestor's hash is part of
+// its descendant's.
+func (s *suffixes) digest() {
 	h := rootHash
-	s.hash[n&maxLabels] = h
-	for i := n - 1; i >= 0; i-- {
+	s.hash[s.n&maxLabels] = h
+	for i := s.n - 1; i >= 0; i-- {
 		from := int(s.off[i&maxLabels])
-		h = mix(h, wire, from, from+int(wire[from])+1)
+		h = mix(h, &s.buf, from, from+int(s.buf[from])+1)
 		s.hash[i&maxLabels] = h
 	}
 }
@@ -60,19 +103,11 @@ const (
 // (its length octet included) before a suffix of hash h. Names come from the
 // operator's own files, so no seed has to keep strangers from colliding them:
 // a query only reads the table.
-func mix(h uint64, wire []byte, from, to int) uint64 {
-	for ; to-from > 8; from += 8 {
+func mix(h uint64, wire *[maxName + 1 + word]byte, from, to int) uint64 {
+	for ; to-from > word; from += word {
 		h = fold(h ^ binary.LittleEndian.Uint64(wire[from:]))
 	}
-	var x uint64
-	if from+8 <= len(wire) {
-		x = binary.LittleEndian.Uint64(wire[from:]) & (^uint64(0) >> (64 - 8*uint(to-from)))
-	} else {
-		for i := to - 1; i >= from; i-- {
-			x = x<<8 | uint64(wire[i])
-		}
-	}
-	return fold(h ^ x)
+	return fold(h ^ binary.LittleEndian.Uint64(wire[from:])&(^uint64(0)>>(64-8*uint(to-from))))
 }
 
 func fold(x uint64) uint64 {

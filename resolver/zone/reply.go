@@ -17,10 +17,11 @@ type reply struct {
 	qtype uint16
 	draw  uint64
 
-	name suffixes // the current name: the question's, then each target's
-	at   int      // where it is written in msg
-	next int      // where the next one is
-	hops int      // CNAMEs and DNAMEs followed
+	names   [2]suffixes // the question's, which stays, and each target's and host's
+	current int         // which of them is the current name
+	at      int         // where that is written in msg
+	next    int         // where the next one is
+	hops    int         // CNAMEs and DNAMEs followed
 
 	aa, tc bool
 	kid    bool      // the current name is the apex of another zone of ours, and its parent answers
@@ -43,8 +44,17 @@ const (
 	maxPointer = 0x3FFF    // RFC 1035 §4.1.4
 )
 
+// name returns the current name: the question's, then each target's.
+func (r *reply) name() *suffixes { return &r.names[r.current&1] }
+
+// read makes the name that is written at offset at the current one.
+func (r *reply) read(at int) {
+	r.current = 1
+	r.names[1].take(r.msg[at:])
+}
+
 // end writes the header and returns the message.
-func (r *reply) end() ([]byte, Info) {
+func (r *reply) end() []byte {
 	h := r.msg
 	if r.aa {
 		h[2] |= 0x04
@@ -59,7 +69,7 @@ func (r *reply) end() ([]byte, Info) {
 	msg := r.msg
 	r.snap, r.zone, r.msg = nil, nil, nil // a scratch keeps no snapshot alive
 	clear(r.dnames[:r.hops])
-	return msg, r.info
+	return msg
 }
 
 // truncate empties the message: what did not fit must not be used in part
@@ -139,7 +149,7 @@ func (r *reply) putFar(body []byte, owner int) bool {
 func (r *reply) negative(ttl uint32) {
 	z := r.zone
 	at := len(r.msg)
-	owner := r.at + int(r.name.off[(r.name.n-z.labels)&maxLabels])
+	owner := r.at + int(r.name().off[(r.name().n-z.labels)&maxLabels])
 	if !r.add(z.soa, 1, owner, inAuthority) {
 		return
 	}
