@@ -15,6 +15,7 @@ import (
 // publishes what it has come to believe.
 type Runner struct {
 	d       Deps
+	clock   func() time.Time
 	table   atomic.Pointer[health.Table]
 	plan    atomic.Pointer[plan]
 	changed chan struct{}
@@ -50,6 +51,11 @@ type tally struct{ all, ok int }
 // It fails when a monitor cannot be made, as for a file of authorities that
 // cannot be read.
 func New(cfg *config.Config, d Deps, saved []health.Saved) (*Runner, error) {
+	return newRunner(cfg, d, saved, time.Now, rand.NewPCG(rand.Uint64(), rand.Uint64()))
+}
+
+// newRunner is New with a clock and a source of chance of the caller's.
+func newRunner(cfg *config.Config, d Deps, saved []health.Saved, clock func() time.Time, chance rand.Source) (*Runner, error) {
 	d = d.withDefaults()
 	p, err := newPlan(cfg, d)
 	if err != nil {
@@ -57,14 +63,15 @@ func New(cfg *config.Config, d Deps, saved []health.Saved) (*Runner, error) {
 	}
 	r := &Runner{
 		d:       d,
+		clock:   clock,
 		changed: make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		rounds:  make(chan round, 1),
-		random:  rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		random:  rand.New(chance),
 		tallies: make(map[string]tally),
 	}
-	now := time.Now()
+	now := clock()
 	r.table.Store(&health.Table{At: now, Pools: map[string]*health.Pool{}})
 	r.adopt(p, now)
 	r.restore(saved, now)
@@ -100,7 +107,7 @@ func (r *Runner) Reload(cfg *config.Config) error {
 		return err
 	}
 	r.mu.Lock()
-	now := time.Now()
+	now := r.clock()
 	r.adopt(p, now)
 	r.publishAll(now)
 	r.mu.Unlock()
@@ -114,7 +121,7 @@ func (r *Runner) Reload(cfg *config.Config) error {
 func (r *Runner) Save() []health.Saved {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := r.clock()
 	var saved []health.Saved
 	for _, p := range r.order {
 		p.targets(func(t *target) {
@@ -140,7 +147,7 @@ func (r *Runner) poke() {
 // started has ended. It is called once.
 func (r *Runner) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	crew := newCrew(ctx, r.d.Workers)
+	crew := newCrew(ctx, r)
 	defer crew.wg.Wait()
 	defer cancel()
 
@@ -149,7 +156,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	shrink := time.NewTicker(time.Minute)
 	defer shrink.Stop()
 	r.mu.Lock()
-	r.readyBy = time.Now().Add(r.plan.Load().longestTimeout() + 500*time.Millisecond)
+	r.readyBy = r.clock().Add(r.plan.Load().longestTimeout() + 500*time.Millisecond)
 	r.mu.Unlock()
 	for {
 		var got outcome
@@ -165,7 +172,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			crew.shrink()
 		}
 		r.mu.Lock()
-		now := time.Now()
+		now := r.clock()
 		if !rd.began.IsZero() {
 			r.endRound(rd, now)
 		}

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
@@ -144,19 +145,18 @@ func (r *Runner) endRound(rd round, now time.Time) {
 	}
 }
 
+// hands do what a step asks for: a crew in earnest, a [Manual] in a rehearsal.
+type hands interface {
+	start(job)                                    // a probe, as soon as there is room
+	ask(controls []netip.AddrPort, now time.Time) // a round of all controls
+}
+
 // step does what is due at now and returns how long nothing else will be.
-func (r *Runner) step(c *crew, now time.Time) time.Duration {
+func (r *Runner) step(c hands, now time.Time) time.Duration {
 	r.settleWaiting(now)
 	if r.controls.due(now) {
 		r.controls.begin(now)
-		addrs := r.controls.addrs
-		c.wg.Go(func() {
-			rd := round{began: now, err: askControls(c.ctx, r.d.Control, addrs)}
-			select {
-			case r.rounds <- rd:
-			case <-c.ctx.Done():
-			}
-		})
+		c.ask(r.controls.addrs, now)
 	}
 	for t := r.schedule.dueBy(now); t != nil; t = r.schedule.dueBy(now) {
 		r.launch(c, t, now)
@@ -188,7 +188,7 @@ func (r *Runner) settleWaiting(now time.Time) {
 // or of its hedge if this one does not come back. Otherwise it is a result
 // that says when the next probe is due, so that probes of an endpoint that
 // hangs do not pile up.
-func (r *Runner) launch(c *crew, t *target, now time.Time) {
+func (r *Runner) launch(c hands, t *target, now time.Time) {
 	th, d := t.check.th, t.check.def
 	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout(), rank: t.rank()}
 	if t.isLookup() {

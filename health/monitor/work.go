@@ -2,14 +2,12 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
-	"github.com/shunt-dns/shunt/health/probe"
 )
 
 // A job is one probe to run.
@@ -56,11 +54,24 @@ type crew struct {
 	idle   int // of them, waiting
 	rested int // of them, at work on resting jobs
 	queues [ranks][]job
+	dial   func(context.Context, netip.AddrPort) error // to a control
+	rounds chan<- round
 }
 
-// newCrew returns a crew whose workers end with ctx.
-func newCrew(ctx context.Context, most int) *crew {
-	return &crew{ctx: ctx, jobs: make(chan job), out: make(chan outcome, 256), most: most}
+// newCrew returns a crew for r whose workers end with ctx.
+func newCrew(ctx context.Context, r *Runner) *crew {
+	return &crew{ctx: ctx, jobs: make(chan job), out: make(chan outcome, 256), most: r.d.Workers, dial: r.d.Control, rounds: r.rounds}
+}
+
+// ask begins a round of controls.
+func (c *crew) ask(controls []netip.AddrPort, now time.Time) {
+	c.wg.Go(func() {
+		rd := round{began: now, err: askControls(c.ctx, c.dial, controls)}
+		select {
+		case c.rounds <- rd:
+		case <-c.ctx.Done():
+		}
+	})
 }
 
 // start runs j as soon as a worker can take it.
@@ -162,15 +173,8 @@ func run(ctx context.Context, j job) (o outcome) {
 		return o
 	}
 	found, err := j.lookup(ctx)
-	switch {
-	case errors.Is(err, probe.ErrDeaf):
-		o.r = health.Result{Class: health.Internal, Reason: err.Error()}
-	case err != nil:
-		o.r = health.Result{Class: health.ProviderDNS, Reason: err.Error()}
-	case len(found.Addrs) == 0:
-		o.r = health.Result{Class: health.ProviderDNS, Reason: "the host name has no addresses"}
-	default:
-		o.r, o.found = health.Result{OK: true}, found
-	}
+	rank := o.rank
+	o = lookedUp(found, err)
+	o.t, o.rank = j.t, rank
 	return o
 }
