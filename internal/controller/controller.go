@@ -53,6 +53,7 @@ type Controller struct {
 	// Below here only Run's goroutine reads and writes.
 	loaded    *Loaded // changes only in a reload's turn, whose holder may read it too
 	pools     map[string]*config.Pool
+	policies  map[string]*config.Policy
 	groups    []group
 	gen       uint64
 	overrides map[string]health.Override
@@ -149,6 +150,10 @@ func (c *Controller) adopt(l *Loaded) {
 	c.pools = make(map[string]*config.Pool, len(l.Config.Pools))
 	for i := range l.Config.Pools {
 		c.pools[l.Config.Pools[i].Name] = &l.Config.Pools[i]
+	}
+	c.policies = make(map[string]*config.Policy, len(l.Config.Policies))
+	for i := range l.Config.Policies {
+		c.policies[l.Config.Policies[i].Name] = &l.Config.Policies[i]
 	}
 	old := make(map[string]group, len(c.groups))
 	for _, g := range c.groups {
@@ -292,7 +297,8 @@ func (c *Controller) refresh() {
 // redecide takes the decision of g and reports whether its answers changed.
 func (c *Controller) redecide(g *group, t *health.Table, now time.Time) bool {
 	bare := func(pool string) string { return zone.Bare(c.pools[pool], g.service.Flatten, t.Pools[pool]) }
-	d := steer.Decide(g.service, t, c.memory.last(g.goodKey, now), now, bare)
+	d := steer.Decide(steer.Input{Service: g.service, Policies: c.policies, Pools: c.pools, Table: t,
+		Good: c.memory.last(g.goodKey, now), Race: g.decision.Race, Now: now, Bare: bare})
 	c.memory.note(g.goodKey, d.Good, now)
 	vs := zone.Variants(d, g.service, c.pools, t)
 	prev := g.decision

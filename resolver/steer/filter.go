@@ -23,8 +23,8 @@ type hand struct {
 	failOpen bool
 }
 
-// Chain returns the filters behind a preset, in the order in which they run.
-func Chain(p string) []Filter {
+// oldChain returns the filters behind a preset, in the order in which they run.
+func oldChain(p string) []Filter {
 	chain := []Filter{{"able", able}, {"healthy", healthy}}
 	switch p {
 	case config.Weighted:

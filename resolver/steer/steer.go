@@ -42,21 +42,46 @@ type Step struct {
 	Dropped []Dropped `json:"dropped"`
 }
 
+// Million is the sum of the weights of all picks of a decision.
+const Million = 1_000_000
+
 // A Pick is one pool of a decision.
 type Pick struct {
 	Pool   string
-	Weight int // share of the draws, of the sum over all picks; at least 1
+	Weight int // share of the answers in parts per million, at least 1; over all picks exactly Million
 }
+
+// A Draw says how a query comes to one of several picks.
+type Draw uint8
+
+// The draws.
+const (
+	Fixed Draw = iota // there is one pick, or a union of all: nothing is drawn
+	Again             // each client network draws by weight, and again after a while
+	Stay              // each client network draws by weight, and stays with what it drew while it is there
+)
+
+// String returns fixed, again or stay.
+func (d Draw) String() string { return [...]string{"fixed", "again", "stay"}[d] }
 
 // A Decision says which pools answer for a service until something changes.
 type Decision struct {
-	Picks    []Pick        // in order; empty only when no pool has anything to answer with
+	Picks    []Pick        // in order; empty only when no pool that may answer has anything to answer with
+	Draw     Draw          // how a query comes to one of Picks
 	Union    bool          // every query gets the records of all picks, not of one
 	TTL      time.Duration // of the answers, between the service's TTLMin and TTL
-	FailOpen bool          // nothing is up: the last good order answers
+	FailOpen bool          // nothing that may answer is up: the last good order answers
 	Good     []string      // order to fall back on later; the previous one while failing open
+	Race     Race          // what fastest is to know next time
 	Why      string        // one line, in plain words
 	Steps    []Step
+
+	// What a person must know, each in words; "" when all is well.
+	FenceOpen string // a fence lets clients go to pools outside, as it is told to, since all inside are down
+	FenceDown string // all pools inside a fence are down, and answer all the same
+	Short     string // the pools that are up have less capacity than there are answers
+
+	WouldChange []string // what would change the answer; only where Input.Explain asks
 }
 
 // Pools returns the names of d's picks.
@@ -68,17 +93,37 @@ func (d Decision) Pools() []string {
 	return names
 }
 
-// Decide runs the chain of s's policy over its pools.
-//
-// The table t must know every pool of s; a pool it does not know counts as
-// unknown. The order good is Decision.Good of the previous decision for the
-// same pools, nil at first. Bare tells of a pool with nothing to answer with
-// why that is, and returns "" for every other one.
-func Decide(s config.Service, t *health.Table, good []string, now time.Time, bare func(pool string) string) Decision {
-	all := candidates(s, t, now, bare)
-	h := hand{cards: all, good: good}
+// An Input is all that a decision depends on.
+type Input struct {
+	Service  config.Service
+	Policies map[string]*config.Policy // those of the file, and the presets or not
+	Pools    map[string]*config.Pool   // every pool of Service and of the policies in it
+	Table    *health.Table             // a pool that it does not know counts as unknown
+	Place    Place                     // of the clients
+
+	Good []string // Decision.Good of the previous decision for the same pools; nil at first
+	Race Race     // Decision.Race of the previous decision for the same clients
+
+	Caps     map[string]float64 // the share of the answers that a pool may have now, as its ramp says; 1 where absent
+	Waits    map[string]string  // pools that are up and wait to be let back, and why
+	Unsteady map[string]bool    // pools behind the others that are up, since the moves of the service are spent
+
+	Now     time.Time
+	Bare    func(pool string) string // why a pool has nothing to answer with; "" when it has. nil: every one has
+	Explain bool                     // fill in WouldChange
+}
+
+// Decide runs the chain of the service's policy over its pools.
+func Decide(in Input) Decision {
+	bare := in.Bare
+	if bare == nil {
+		bare = func(string) string { return "" }
+	}
+	s := in.Service
+	all := candidates(s, in.Table, in.Now, bare)
+	h := hand{cards: all, good: in.Good}
 	var steps []Step
-	for _, f := range Chain(s.Policy) {
+	for _, f := range oldChain(s.Policy) {
 		h = h.play(f, &steps)
 	}
 	d := Decision{
@@ -87,8 +132,15 @@ func Decide(s config.Service, t *health.Table, good []string, now time.Time, bar
 		Good:     h.order,
 		Steps:    steps,
 	}
-	for _, c := range h.cards {
-		d.Picks = append(d.Picks, Pick{Pool: c.Pool, Weight: max(c.Weight, 1)})
+	weights := make([]int, len(h.cards))
+	for i, c := range h.cards {
+		weights[i] = max(c.Weight, 1)
+	}
+	for i, n := range split(Million, weights) {
+		d.Picks = append(d.Picks, Pick{Pool: h.cards[i].Pool, Weight: n})
+	}
+	if len(d.Picks) > 1 && !d.Union {
+		d.Draw = Again
 	}
 	d.TTL = ttl(s, all, d)
 	d.Why = why(all, d)

@@ -78,11 +78,11 @@ func TestDecide(t *testing.T) {
 		{"even when the other is down", config.Failover, "", "a+! b-", "open: b"},
 		{"no valid data at all", config.Failover, "", "a+! b-!", ""},
 
-		{"weights", config.Weighted, "", "a+=95 b+=5", "a=95 b=5"},
-		{"weight 0 waits", config.Weighted, "", "a+=0 b+=255", "b=255"},
-		{"weight 0 answers when nothing else is up", config.Weighted, "", "a+=0 b-=255", "a=1"},
-		{"several of weight 0 share equally", config.Weighted, "", "a+=0 b+=0 c-=3", "a=1 b=1"},
-		{"fail open keeps the weights of the last good order", config.Weighted, "a b", "a-=95 b-=5 c-=1", "open: a=95 b=5"},
+		{"weights", config.Weighted, "", "a+=95 b+=5", "a=950000 b=50000"},
+		{"weight 0 waits", config.Weighted, "", "a+=0 b+=255", "b=1000000"},
+		{"weight 0 answers when nothing else is up", config.Weighted, "", "a+=0 b-=255", "a=1000000"},
+		{"several of weight 0 share equally", config.Weighted, "", "a+=0 b+=0 c-=3", "a=500000 b=500000"},
+		{"fail open keeps the weights of the last good order", config.Weighted, "a b", "a-=95 b-=5 c-=1", "open: a=950000 b=50000"},
 
 		{"all that are up", config.All, "", "a+ b- c+", "a c"},
 		{"all fails open", config.All, "a", "a- b-", "open: a"},
@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.what, func(t *testing.T) {
 			s, table, bare := scene(tt.pools, tt.policy)
-			d := Decide(s, table, strings.Fields(tt.good), noon, bare)
+			d := Decide(Input{Service: s, Table: table, Good: strings.Fields(tt.good), Now: noon, Bare: bare})
 			if got := write(d, tt.policy); got != tt.want {
 				t.Errorf("%s of %q after %q: got %q, want %q (%s)", tt.policy, tt.pools, tt.good, got, tt.want, d.Why)
 			}
@@ -128,7 +128,7 @@ func TestTTLRule(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s, table, bare := scene(tt.pools, config.Failover)
-		if d := Decide(s, table, nil, noon, bare); d.TTL != time.Duration(tt.want)*time.Second {
+		if d := Decide(Input{Service: s, Table: table, Now: noon, Bare: bare}); d.TTL != time.Duration(tt.want)*time.Second {
 			t.Errorf("%s: TTL of %q is %v, want %ds", tt.what, tt.pools, d.TTL, tt.want)
 		}
 	}
@@ -148,7 +148,7 @@ func TestWhy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s, table, bare := scene(tt.pools, tt.policy)
-		if d := Decide(s, table, nil, noon, bare); !strings.HasPrefix(d.Why, tt.want) {
+		if d := Decide(Input{Service: s, Table: table, Now: noon, Bare: bare}); !strings.HasPrefix(d.Why, tt.want) {
 			t.Errorf("%q: %q, want %q", tt.pools, d.Why, tt.want)
 		}
 	}
@@ -163,7 +163,7 @@ func TestSteps(t *testing.T) {
 	} {
 		s, table, bare := scene(c.pools, config.Failover)
 		var got []string
-		for _, step := range Decide(s, table, strings.Fields(c.good), noon, bare).Steps {
+		for _, step := range Decide(Input{Service: s, Table: table, Good: strings.Fields(c.good), Now: noon, Bare: bare}).Steps {
 			text := step.Filter + fmt.Sprint(step.Kept)
 			if step.Note != "" {
 				text += "(" + step.Note + ")"
@@ -198,7 +198,7 @@ func TestInvariantNeverEmpty(t *testing.T) {
 		text := anyScene(t)
 		p := rapid.SampledFrom([]string{config.Failover, config.Weighted, config.All}).Draw(t, "policy")
 		s, table, bare := scene(text, p)
-		d := Decide(s, table, rapid.SliceOf(rapid.SampledFrom([]string{"a", "b", "z"})).Draw(t, "good"), noon, bare)
+		d := Decide(Input{Service: s, Table: table, Good: rapid.SliceOf(rapid.SampledFrom([]string{"a", "b", "z"})).Draw(t, "good"), Now: noon, Bare: bare})
 		if len(d.Picks) == 0 {
 			t.Fatalf("%s of %q has no pick", p, text)
 		}
@@ -217,7 +217,7 @@ func TestInvariantNeverEmpty(t *testing.T) {
 func TestInvariantFailOpen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, table, bare := scene(anyScene(t), config.Weighted)
-		d := Decide(s, table, nil, noon, bare)
+		d := Decide(Input{Service: s, Table: table, Now: noon, Bare: bare})
 		down := func(p string) bool {
 			state, _ := table.Pools[p].Effective(noon)
 			return state == health.Down
@@ -235,10 +235,10 @@ func TestInvariantFailOpen(t *testing.T) {
 // Invariant 18: an operator's word outranks probes.
 func TestInvariantOverrideOutranksProbes(t *testing.T) {
 	s, table, bare := scene("a-/u b+", config.Failover)
-	if d := Decide(s, table, nil, noon, bare); d.Pools()[0] != "a" {
+	if d := Decide(Input{Service: s, Table: table, Now: noon, Bare: bare}); d.Pools()[0] != "a" {
 		t.Errorf("forced up: %s", d.Why)
 	}
-	if d := Decide(s, table, nil, noon.Add(2*time.Hour), bare); d.Pools()[0] != "b" {
+	if d := Decide(Input{Service: s, Table: table, Now: noon.Add(2 * time.Hour), Bare: bare}); d.Pools()[0] != "b" {
 		t.Errorf("after its end the override still holds: %s", d.Why)
 	}
 }
@@ -247,6 +247,6 @@ func BenchmarkDecide(b *testing.B) {
 	s, table, bare := scene("a- b+ c+", config.Failover)
 	b.ReportAllocs()
 	for b.Loop() {
-		Decide(s, table, nil, noon, bare)
+		Decide(Input{Service: s, Table: table, Now: noon, Bare: bare})
 	}
 }
