@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,8 +18,8 @@ type FailbackRule struct {
 // the verdict says whether it works, the fall whether that is to be trusted.
 // It is a value. The zero Fall is of a pool that has not fallen, or is back.
 type Fall struct {
-	Began time.Time // the pool was down since; zero: no fall
-	Ended time.Time // the pool is up again since; zero: it is not
+	Began time.Time `json:"began"`          // the pool was down since; zero: no fall
+	Ended time.Time `json:"ended,omitzero"` // the pool is up again since; zero: it is not
 }
 
 // Fallen reports whether the pool is not back yet.
@@ -83,17 +84,30 @@ func (r FailbackRule) Wait(f Fall, now time.Time) (left time.Duration, waits boo
 func (r FailbackRule) long(f Fall) bool { return r.Long > 0 && f.Ended.Sub(f.Began) > r.Long }
 
 // Why says what the pool of f waits for, in words that follow its name; ""
-// when it does not wait.
+// when it does not wait. They stay the same for as long as it waits.
 func (r FailbackRule) Why(f Fall, now time.Time) string {
-	left, waits := r.Wait(f, now)
-	lasted := f.Ended.Sub(f.Began).Round(time.Second)
+	_, waits := r.Wait(f, now)
+	lasted := short(f.Ended.Sub(f.Began))
 	switch {
 	case !waits:
 		return ""
 	case r.Manual:
-		return fmt.Sprintf("waits for a person: it was down for %v", lasted)
+		return "waits for a person: it was down for " + lasted
 	case r.long(f):
-		return fmt.Sprintf("waits for a person: it was down for %v, longer than %v", lasted, r.Long)
+		return fmt.Sprintf("waits for a person: it was down for %s, longer than %s", lasted, short(r.Long))
 	}
-	return fmt.Sprintf("waits until it has been up for %v, %v more", r.After, left.Round(time.Second))
+	until := now.Round(0).Add(f.Ended.Add(r.After).Sub(now))
+	return fmt.Sprintf("waits until %s, when it will have been up for %s", until.UTC().Format(time.RFC3339), short(r.After))
+}
+
+// short writes d as a person would: 8h and not 8h0m0s.
+func short(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -72,9 +72,10 @@ func TestFailbackWords(t *testing.T) {
 		rule FailbackRule
 		want string
 	}{
-		{FailbackRule{Manual: true}, "waits for a person: it was down for 8h0m0s"},
-		{FailbackRule{Long: 6 * time.Hour}, "waits for a person: it was down for 8h0m0s, longer than 6h0m0s"},
-		{FailbackRule{After: 30 * time.Minute}, "waits until it has been up for 30m0s, 20m0s more"},
+		{FailbackRule{Manual: true}, "waits for a person: it was down for 8h"},
+		{FailbackRule{Long: 6 * time.Hour}, "waits for a person: it was down for 8h, longer than 6h"},
+		{FailbackRule{After: 30 * time.Minute}, "waits until 2026-11-18T19:50:00Z, when it will have been up for 30m"},
+		{FailbackRule{After: 10 * time.Second}, ""},
 		{FailbackRule{}, ""},
 	} {
 		if got := c.rule.Why(f, f.Ended.Add(10*time.Minute)); got != c.want {
