@@ -48,14 +48,15 @@ type Database struct {
 type book struct {
 	Database
 	db      *maxminddb.Reader
-	version uint          // 4, or 6 for both
-	file    fs.FileInfo   // as it was when it was opened
+	version uint           // 4, or 6 for both
+	file    fs.FileInfo    // as it was when it was opened
 	aliased []netip.Prefix // where it repeats the IPv4 addresses
 }
 
-// Open opens and checks every database of p: the file's form is verified from
-// end to end, and it must say when it was made, and say of some network where
-// it is. The error names the file and what is wrong with it.
+// Open opens every database of p and reads it from end to end: all that will
+// be looked for in it can be found. A database must also say when it was made,
+// and of some network where that is. The error names the file and what is
+// wrong with it.
 func Open(p config.Places) (*Atlas, error) {
 	a := &Atlas{own: slices.Clone(p.Networks)}
 	slices.SortStableFunc(a.own, func(x, y config.Located) int { return y.Network.Bits() - x.Network.Bits() })
@@ -66,51 +67,36 @@ func Open(p config.Places) (*Atlas, error) {
 		}
 		a.books = append(a.books, b)
 	}
+	if _, err := a.survey(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
+// open opens one database. It ends when it is no longer used.
 func open(path string) (*book, error) {
 	b := &book{Database: Database{Path: path}}
 	var err error
 	if b.file, err = os.Stat(path); err != nil { // before it is opened, so that a later change is seen
 		return nil, errors.Unwrap(err)
 	}
-	if b.db, err = maxminddb.Open(path); err != nil {
-		return nil, notOurs(err)
-	}
-	if err = b.check(); err != nil {
-		b.db.Close()
+	b.db, err = maxminddb.Open(path)
+	var invalid maxminddb.InvalidDatabaseError
+	switch {
+	case b.file.Size() == 0 || errors.As(err, &invalid):
+		return nil, errors.New("this is no database in MaxMind's format, or not all of one")
+	case err != nil:
 		return nil, err
 	}
-	return b, nil
-}
-
-// notOurs puts the commonest mistake into words.
-func notOurs(err error) error {
-	var invalid maxminddb.InvalidDatabaseError
-	if errors.As(err, &invalid) {
-		return fmt.Errorf("this is no database in MaxMind's format, or not all of it: %w", err)
+	meta := b.db.Metadata
+	b.Type, b.Built, b.version = meta.DatabaseType, meta.BuildTime(), meta.IPVersion
+	switch {
+	case b.version != 4 && b.version != 6:
+		return nil, fmt.Errorf("it is for IP version %d, not 4 or 6", b.version)
+	case meta.BuildEpoch == 0:
+		return nil, errors.New("it does not say when it was made")
 	}
-	return err
-}
-
-// check verifies b and fills in what is known of it.
-func (b *book) check() error {
-	return unfaulted(func() error {
-		meta := b.db.Metadata
-		b.Type, b.Built, b.version = meta.DatabaseType, meta.BuildTime(), meta.IPVersion
-		switch {
-		case meta.IPVersion != 4 && meta.IPVersion != 6:
-			return fmt.Errorf("it is for IP version %d, not 4 or 6", meta.IPVersion)
-		case meta.BuildEpoch == 0:
-			return errors.New("it does not say when it was made")
-		}
-		if err := b.db.Verify(); err != nil {
-			return fmt.Errorf("it is damaged: %w", err)
-		}
-		b.findAliases()
-		return b.knows()
-	})
+	return b, unfaulted(b.findAliases)
 }
 
 // Where a database may repeat the IPv4 addresses within the IPv6 ones: for
@@ -122,38 +108,21 @@ var repeats = [...]netip.Prefix{
 
 // findAliases notes where b repeats the IPv4 addresses. Those places are left
 // out of a Map, so Locate has to know them.
-func (b *book) findAliases() {
+func (b *book) findAliases() error {
+	if b.version == 4 {
+		return nil
+	}
 	for _, p := range repeats {
 		own := false
-		for range b.within(p) {
-			own = true
+		for r := range b.db.NetworksWithin(p, maxminddb.IncludeNetworksWithoutData()) { // without them, a loop in a damaged tree may have no end
+			own = r.Err() == nil
 			break
 		}
 		if !own {
 			b.aliased = append(b.aliased, p)
 		}
 	}
-}
-
-func (b *book) within(p netip.Prefix) func(func(maxminddb.Result) bool) {
-	if b.version == 4 {
-		return func(func(maxminddb.Result) bool) {}
-	}
-	return b.db.NetworksWithin(p)
-}
-
-// knows returns an error when no record of b says where anything is.
-func (b *book) knows() error {
-	for r := range b.db.Networks() {
-		p, err := b.decode(r)
-		if err != nil {
-			return err
-		}
-		if p != (steer.Place{}) {
-			return nil
-		}
-	}
-	return fmt.Errorf("no network in it has a country, a continent, coordinates or an AS number (it is of type %q)", b.Type)
+	return nil
 }
 
 // Databases returns what was opened, in the order of the configuration.

@@ -1,7 +1,9 @@
 package place
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"weak"
@@ -119,15 +121,22 @@ func (b *book) plans() (plans [2]plan, places []steer.Place, err error) {
 	plans = [2]plan{{{}}, {{}}}
 	known := map[uintptr]uint32{}
 	same := map[steer.Place]uint32{{}: 0}
-	for r := range b.db.Networks() {
+	left := b.db.Metadata.NodeCount + 1 // networks that a tree of so many nodes can have
+	for r := range b.db.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		if err = r.Err(); err != nil {
-			return plans, nil, err
+			return plans, nil, fmt.Errorf("it is damaged: %w", err)
+		}
+		if left--; left == math.MaxUint {
+			return plans, nil, errors.New("it is damaged: its search tree has loops")
+		}
+		if !r.Found() {
+			continue
 		}
 		what, ok := known[r.Offset()]
 		if !ok {
 			p, err := b.decode(r)
 			if err != nil {
-				return plans, nil, err
+				return plans, nil, fmt.Errorf("it is damaged: %w", err)
 			}
 			if what, ok = same[p]; !ok {
 				places = append(places, p)
@@ -136,16 +145,18 @@ func (b *book) plans() (plans [2]plan, places []steer.Place, err error) {
 			}
 			known[r.Offset()] = what
 		}
-		if err = b.note(&plans, r, what); err != nil {
+		if err = b.note(&plans, r.Prefix(), what); err != nil {
 			return plans, nil, err
 		}
 	}
-	return plans, places, nil
+	if len(places) == 0 {
+		err = fmt.Errorf("no network in it has a country, a continent, coordinates or an AS number (it is of type %q)", b.Type)
+	}
+	return plans, places, err
 }
 
-// note adds the network of r to plans.
-func (b *book) note(plans *[2]plan, r maxminddb.Result, what uint32) error {
-	network := r.Prefix()
+// note adds a network to plans.
+func (b *book) note(plans *[2]plan, network netip.Prefix, what uint32) error {
 	whole := network.Addr().Is6() && network.Bits() <= embedded.Bits() && network.Contains(embedded.Addr())
 	if whole && b.version == 6 { // one word for all IPv4 addresses, and IPv6 ones beyond them
 		plans[v4] = plans[v4].put(u128{}, what)
@@ -158,7 +169,7 @@ func (b *book) note(plans *[2]plan, r maxminddb.Result, what uint32) error {
 	}
 	p := &plans[family]
 	if n := len(*p); s.first.less((*p)[n-1].start) {
-		return fmt.Errorf("its networks are out of order at %s", network)
+		return fmt.Errorf("it is damaged: its networks are out of order at %s", network)
 	}
 	*p = p.put(s.first, what)
 	if s.last != lastOf[family] {
