@@ -68,17 +68,27 @@ func checkSound(t *testing.T, cfg *Config) {
 		}
 		pools[p.Name] = true
 	}
+	policies := map[string]int{}
+	for _, p := range cfg.Policies {
+		if _, ok := policies[p.Name]; ok || len(p.Chain) == 0 {
+			t.Errorf("policy %+v", p)
+		}
+		policies[p.Name] = len(p.Pools)
+	}
 	for _, z := range cfg.Zones {
 		for _, s := range z.Services {
 			if !within(s.Name, z.Name) || len(s.Pools) == 0 || s.TTL < s.TTLMin || wireLen(s.Name) > 255 {
 				t.Errorf("service %+v of %s", s, z.Name)
 			}
+			if _, ok := policies[s.Policy]; !ok {
+				t.Errorf("service %s: policy %q", s.Name, s.Policy)
+			}
 			if s.Name == z.Name && !s.Flatten {
 				t.Errorf("%s is an apex and not flattened", s.Name)
 			}
 			for _, c := range s.Pools {
-				if !pools[c.Pool] {
-					t.Errorf("service %s: pool %q", s.Name, c.Pool)
+				if (c.Pool == "") == (c.Policy == "") || c.Pool != "" && !pools[c.Pool] || c.Policy != "" && policies[c.Policy] == 0 {
+					t.Errorf("service %s: %+v", s.Name, c)
 				}
 			}
 		}

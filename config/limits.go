@@ -18,7 +18,10 @@ import "time"
 //	zones                                   100,000
 //	name servers of a zone                  16
 //	services, over all zones                1,000,000
-//	pools of a service                      64
+//	pools of a service or policy            64
+//	policies                                1,000
+//	policies inside policies                8
+//	places of a map, networks of places     100,000
 //	other lists (status, headers, …)        64
 //	one value                               4,096 octets
 //	records of a zone                       max_records, 2,000,000 unless set; at most 20,000,000
@@ -33,6 +36,10 @@ const (
 	MaxNS           = 16
 	MaxServices     = 1_000_000
 	MaxChoices      = 64
+	MaxPolicies     = 1000
+	MaxMoves        = 3600
+	MaxNesting      = 8
+	MaxPlaces       = 100_000
 	MaxList         = 64
 	MaxValue        = 4096
 	MaxRecords      = 20_000_000

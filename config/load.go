@@ -17,7 +17,8 @@ import (
 )
 
 // Load reads the file path and what it refers to by itself: the cookie
-// secret. Zone files must be there; they are read by package zone.
+// secret, the maps of policies, the networks of places, ECHConfigLists. Zone
+// files must be there; they are read by package zone.
 //
 // The error is [Problems] when the text is at fault, with every problem there
 // is; otherwise it wraps the error of the read. A file larger than [MaxFile]
@@ -33,6 +34,9 @@ func Load(path string, o Overrides) (*Config, error) {
 	}
 	r.secret(&cfg.DNS)
 	r.zoneFiles(cfg)
+	r.placeNetworks(&cfg.Places)
+	r.echFiles(cfg)
+	r.readMaps()
 	return r.done(cfg)
 }
 
@@ -184,8 +188,10 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	r.typed(cfg, &raw, o, dir)
 	var monitors, pools map[string]place
 	cfg.Monitors, monitors = r.monitors(lists.Monitors, dir)
-	cfg.Pools, pools = r.pools(lists.Pools, monitors)
-	r.zones(cfg, lists.Zones, pools, dir)
+	cfg.Pools, pools = r.pools(lists.Pools, monitors, dir)
+	r.choose = r.policies(cfg, lists.Policies, pools, dir)
+	cfg.Safety.Rules = r.safetyRules(pools)
+	r.zones(cfg, lists.Zones, r.choose, dir)
 	r.circular(cfg, lists.Pools)
 	if len(cfg.Zones) == 0 && len(r.problems) == 0 { // said alone: any other problem may be why there is none
 		r.problem(top("zones"), scalar{}, "there is no zone to serve", "write zones: [{name: example.com, file: example.com.zone}]")
@@ -239,7 +245,7 @@ func (r *reader) sections(doc *yaml.Node) (map[string]any, rawLists) {
 
 // sorted returns the problems in file order.
 func (r *reader) sorted() Problems {
-	slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
+	slices.SortStableFunc(r.problems, r.order)
 	if r.more > 0 {
 		r.problems = append(r.problems, Problem{File: r.file, What: fmt.Sprintf("%d further problems are not shown", r.more), Mend: "mend those above first"})
 	}

@@ -153,7 +153,7 @@ func TestEveryKeyFromEnvironment(t *testing.T) {
 				t.Errorf("%s=%s: %v", name, def, err)
 			}
 		}
-		_, err := Parse([]byte(oneZone), "shunt.yaml", Overrides{Env: []string{name + "=\n" + strings.Repeat("x", 200)}})
+		_, err := Parse([]byte(oneZone), "shunt.yaml", Overrides{Env: []string{name + "=x\n" + strings.Repeat("x", 200)}})
 		ps, ok := IsProblems(err)
 		if !ok || ps[0].File != name || ps[0].Key != strings.TrimSuffix(ps[0].Key, "[0]") && !s.list {
 			t.Errorf("%s: %v", name, err)

@@ -32,6 +32,7 @@ func (r *reader) typed(cfg *Config, raw *rawSettings, o Overrides, dir string) {
 	cfg.Safety.AtLeast = r.count(p, s, 1, 0, MaxChoices)
 	p, s = r.one("safety.max_remove", raw.Safety.MaxRemove)
 	cfg.Safety.MaxRemove = r.share(p, s, 0.25, 0, 100)
+	cfg.Places = r.whereabouts(raw, dir)
 }
 
 func (r *reader) node(raw *rawSettings, o Overrides, dir string) Node {

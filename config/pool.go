@@ -5,18 +5,22 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 )
 
 // pools makes the pools and checks what they refer to.
-func (r *reader) pools(list []rawPool, monitors map[string]place) ([]Pool, map[string]place) {
+func (r *reader) pools(list []rawPool, monitors map[string]place, dir string) ([]Pool, map[string]place) {
 	out, seen := make([]Pool, 0, len(list)), make(map[string]place, len(list))
 	for i := range list {
 		p, raw := top("pools").item(i), &list[i]
+		r.ech = append(r.ech, echFile{})
 		if raw.Line == 0 {
 			out = append(out, Pool{})
 			continue
 		}
 		pool := r.pool(p, raw, monitors)
+		r.ech[i] = r.reach(p, raw, &pool, dir)
 		r.named(p, raw.Name, seen, pool.Name, len(out))
 		out = append(out, pool)
 	}
@@ -55,6 +59,50 @@ func (r *reader) pool(p path, raw *rawPool, monitors map[string]place) Pool {
 	}
 	pool.UpIf = r.upIf(p.sub("up_if"), raw)
 	return pool
+}
+
+// reach reads where a pool is, what it can carry, how it comes back and what
+// it says in HTTPS records.
+func (r *reader) reach(p path, raw *rawPool, pool *Pool, dir string) (ech echFile) {
+	for i, s := range raw.Jurisdiction {
+		q := p.sub("jurisdiction").item(i)
+		switch j := r.label(q, s, ""); {
+		case j == "":
+		case slices.Contains(pool.Jurisdictions, j):
+			r.problem(q, s, j+" stands here twice", "keep one of them")
+		default:
+			pool.Jurisdictions = append(pool.Jurisdictions, j)
+		}
+	}
+	pool.MaxShare = r.share(p.sub("max_share"), raw.MaxShare, 1, 0.1, 100)
+	pool.At = r.point(p.sub("location"), raw.Location)
+	pool.Failback = r.failback(p, raw)
+	if raw.HTTPS != nil && raw.HTTPS.Line > 0 {
+		ech.scalar = raw.HTTPS.ECHFile
+		pool.HTTPS, ech.full = r.binding(p.sub("https"), raw.HTTPS, pool, dir)
+	}
+	return ech
+}
+
+// failback reads how a pool comes back after a fall.
+func (r *reader) failback(p path, raw *rawPool) Failback {
+	f := Failback{Mode: FailbackAuto, Manual: r.span(p.sub("manual_after"), raw.ManualAfter, defaultManual, 0, 30*day)}
+	b, q := raw.Failback, p.sub("failback")
+	switch {
+	case b == nil || b.Line == 0:
+	case b.After.set():
+		f.Mode, f.After = FailbackAfter, r.span(q.sub("after"), b.After, time.Minute, time.Second, 7*day)
+	case b.Mode.text == string(FailbackAfter) || strings.HasPrefix(b.Mode.text, "after "):
+		r.problem(q, b.Mode, "after needs a time, as a key", "write failback: {after: 30m}")
+	case b.Mode.set():
+		f.Mode = FailbackMode(r.word(q, b.Mode, string(FailbackAuto), string(FailbackManual)))
+	case !b.Mode.bad && !b.After.bad:
+		r.problem(q, at(b.Line), "it does not say how the pool comes back", "write auto, manual or {after: 30m}")
+	}
+	if f.Mode == FailbackManual && raw.ManualAfter.set() {
+		r.problem(p.sub("manual_after"), raw.ManualAfter, "each fall needs a person already", "remove it, or failback: manual")
+	}
+	return f
 }
 
 // upIf reads how many endpoints must be up: a number, or all.

@@ -21,9 +21,9 @@ import (
 // fuzz test holds them together.
 //
 //	line    = *SP "- {" field *(", " field) "}" *SP
-//	field   = ("name" / "policy" / "ttl" / "ttl_min" / "flatten") ": " value
+//	field   = ("name" / "policy" / "ttl" / "ttl_min" / "flatten" / "moves") ": " value
 //	        / "pools: [" choice *(", " choice) "]"
-//	choice  = value / "{pool: " value ", weight: " value "}"
+//	choice  = value / "{" ("pool" / "policy") ": " value *(", " ("weight" / "last_resort") ": " value) "}"
 //	value   = word / DQUOTE *quoted DQUOTE
 //	word    = (ALPHA / DIGIT) *(ALPHA / DIGIT / "_" / "." / "-"), not null
 //	quoted  = word's / "@" / "*"
@@ -128,15 +128,17 @@ func (raw *rawService) stand(line int32) {
 	}
 	for i := range raw.Pools {
 		c := &raw.Pools[i]
-		c.Line, c.Pool.line = line, line
-		if c.Weight.line != 0 {
-			c.Weight.line = line
+		c.Line = line
+		for _, s := range [...]*scalar{&c.Pool, &c.Policy, &c.Weight, &c.LastResort} {
+			if s.line != 0 {
+				s.line = line
+			}
 		}
 	}
 }
 
-func (raw *rawService) scalars() [5]*scalar {
-	return [5]*scalar{&raw.Name, &raw.Policy, &raw.TTL, &raw.TTLMin, &raw.Flatten}
+func (raw *rawService) scalars() [6]*scalar {
+	return [6]*scalar{&raw.Name, &raw.Policy, &raw.TTL, &raw.TTLMin, &raw.Flatten, &raw.Moves}
 }
 
 // quick reads one line into raw, as standing in line 1, and reports whether
@@ -175,6 +177,8 @@ func (raw *rawService) field(q *quickLine) bool {
 		dst = &raw.TTLMin
 	case q.eat("flatten: "):
 		dst = &raw.Flatten
+	case q.eat("moves: "):
+		dst = &raw.Moves
 	}
 	return dst != nil && !dst.set() && q.value(dst)
 }
@@ -182,8 +186,8 @@ func (raw *rawService) field(q *quickLine) bool {
 func (raw *rawService) choices(q *quickLine) bool {
 	for {
 		var c rawChoice
-		if q.eat("{pool: ") {
-			if !q.value(&c.Pool) || !q.eat(", weight: ") || !q.value(&c.Weight) || !q.eat("}") {
+		if q.eat("{") {
+			if !c.quick(q) {
 				return false
 			}
 		} else if !q.value(&c.Pool) {
@@ -197,6 +201,25 @@ func (raw *rawService) choices(q *quickLine) bool {
 			return false
 		}
 	}
+}
+
+// quick reads a choice behind its opening brace.
+func (c *rawChoice) quick(q *quickLine) bool {
+	if q.eat("pool: ") && !q.value(&c.Pool) || !c.Pool.set() && (!q.eat("policy: ") || !q.value(&c.Policy)) {
+		return false
+	}
+	for !q.eat("}") {
+		dst := &c.Weight
+		if q.eat(", last_resort: ") {
+			dst = &c.LastResort
+		} else if !q.eat(", weight: ") {
+			return false
+		}
+		if dst.set() || !q.value(dst) {
+			return false
+		}
+	}
+	return true
 }
 
 // A quickLine is what is left of a line.

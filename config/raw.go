@@ -27,6 +27,7 @@ type source string
 type rawLists struct {
 	Monitors []rawMonitor `key:"monitors"`
 	Pools    []rawPool    `key:"pools"`
+	Policies []rawPolicy  `key:"policies"`
 	Zones    []rawZone    `key:"zones"`
 }
 
@@ -111,6 +112,13 @@ type rawPool struct {
 	Monitors  []scalar `key:"monitors"`
 	UpIf      scalar   `key:"up_if"`
 	Origin    scalar   `key:"origin"`
+
+	Jurisdiction []scalar     `key:"jurisdiction"`
+	MaxShare     scalar       `key:"max_share"`
+	Location     scalar       `key:"location"`
+	Failback     *rawFailback `key:"failback"`
+	ManualAfter  scalar       `key:"manual_after"`
+	HTTPS        *rawBinding  `key:"https"`
 }
 
 type rawZone struct {
@@ -132,14 +140,19 @@ type rawService struct {
 	TTL     scalar      `key:"ttl"`
 	TTLMin  scalar      `key:"ttl_min"`
 	Flatten scalar      `key:"flatten"`
+	Ramp    *rawRamp    `key:"ramp"`
+	Moves   scalar      `key:"moves"`
 }
 
-// A rawChoice is written as a pool's name alone, or with a weight.
+// A rawChoice is written as a pool's name alone, or as a mapping: a pool or a
+// policy, and what is said of it.
 type rawChoice struct {
 	Line int32
 
-	Pool   scalar `key:"pool" alone:"true"`
-	Weight scalar `key:"weight"`
+	Pool       scalar `key:"pool" alone:"true"`
+	Policy     scalar `key:"policy"`
+	Weight     scalar `key:"weight"`
+	LastResort scalar `key:"last_resort"`
 }
 
 // rawSettings are the single keys of the file, after viper has laid
@@ -183,7 +196,12 @@ type rawSettings struct {
 		Controls []string `key:"controls"`
 	} `key:"vantage"`
 	Safety struct {
-		AtLeast   string `key:"at_least"`
-		MaxRemove string `key:"max_remove"`
+		AtLeast   string    `key:"at_least"`
+		MaxRemove string    `key:"max_remove"`
+		Rules     []rawRule `key:"rules"` // not for viper: kept by the reader
 	} `key:"safety"`
+	Places struct {
+		Databases []string `key:"databases"`
+		Networks  string   `key:"networks"`
+	} `key:"places"`
 }

@@ -30,6 +30,8 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[rawSettings](), reflect.TypeFor[rawLists](), reflect.TypeFor[rawMonitor](), reflect.TypeFor[rawHTTP](), reflect.TypeFor[rawTLS](),
 		reflect.TypeFor[rawTCP](), reflect.TypeFor[rawDNS](), reflect.TypeFor[rawPool](), reflect.TypeFor[rawZone](), reflect.TypeFor[rawService](), reflect.TypeFor[rawChoice](),
+		reflect.TypeFor[rawPolicy](), reflect.TypeFor[rawFilter](), reflect.TypeFor[rawHealthy](), reflect.TypeFor[rawFence](), reflect.TypeFor[rawPrefer](),
+		reflect.TypeFor[rawPlaceList](), reflect.TypeFor[rawFastest](), reflect.TypeFor[rawFailback](), reflect.TypeFor[rawBinding](), reflect.TypeFor[rawRamp](), reflect.TypeFor[rawRule](),
 	} {
 		eachKey(typ, func(owner reflect.Type, key string) {
 			if !seen[owner.String()+"."+key] {
@@ -67,6 +69,9 @@ func walk(n *yaml.Node, typ reflect.Type, seen map[string]bool) {
 		}
 		return
 	}
+	if typ == reflect.TypeFor[rawFilter]() && n.Kind == yaml.ScalarNode { // a filter may be a word alone
+		seen[typ.String()+"."+n.Value] = true
+	}
 	if typ.Kind() != reflect.Struct || n.Kind != yaml.MappingNode {
 		return
 	}
@@ -102,9 +107,15 @@ func TestReferenceExplainsEveryKey(t *testing.T) {
 var noDefault = []string{
 	"node", // with listen and resolvers, only its defaults
 	"monitors[4].dns.name", "monitors[3].tcp.expect",
-	"pools[0].monitors", "pools[1].monitors", "pools[0].origin",
+	"pools[0].monitors", "pools[1].monitors", "pools[2].monitors", "pools[0].origin",
+	"pools[0].jurisdiction", "pools[0].location", "pools[0].https", "pools[0].https.port",
+	"pools[1].jurisdiction", "pools[1].max_share", "pools[1].failback", "pools[1].https", "pools[1].https.alias", "pools[2].jurisdiction", "pools[2].location",
+	"safety", "safety.rules", "places", "places.networks",
+	"policies[0].chain[1].fence.clients", "policies[0].chain[2].prefer.by", "policies[0].chain[2].prefer.map", "policies[0].chain[2].prefer.default", "policies[0].chain[2].prefer.last_resort",
+	"policies[1].chain[1].prefer.lists[0].last_resort", "policies[3].pools", "policies",
+	"zones[0].services[0].ramp",
 	"zones[0].file", "zones[0].services", "zones[0].services[1].policy",
-	"zones[0].services[1].pools[0].weight", "zones[0].services[1].pools[1].weight", "zones[1].services[0].policy",
+	"zones[0].services[1].pools[0].weight", "zones[0].services[1].pools[1].weight", "zones[0].services[1].policy", "zones[1].services[0].policy",
 	"zones", "pools", "monitors",
 }
 
@@ -164,6 +175,9 @@ func TestSinglesAreTheSettings(t *testing.T) {
 	walk = func(prefix string, typ reflect.Type) {
 		for i := range typ.NumField() {
 			key, ft := prefix+typ.Field(i).Tag.Get("key"), typ.Field(i).Type
+			if ft == reflect.TypeFor[[]rawRule]() { // a list of mappings
+				continue
+			}
 			if ft.Kind() == reflect.Struct {
 				walk(key+".", ft)
 				continue

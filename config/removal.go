@@ -33,6 +33,9 @@ type Removed struct {
 //	pool              none of its name          a pool
 //	service of a, b   of b, c                   nothing: b stays
 //	service of a, b   of c                      emptied: nothing it answered with remains
+//
+// What a policy in the place of a pool leads to counts as the pools of the
+// service.
 func Removal(old, new *Config, static Static) Removed {
 	var r Removed
 	after := new.choices()
@@ -73,9 +76,13 @@ func (r *Removed) pools(old, new *Config) int {
 	return len(r.Pools)
 }
 
-// choices returns the pools of each service, by its owner name.
+// choices returns the pools of each service, by its owner name. Policies are
+// followed to their pools.
 func (c *Config) choices() map[string][]Choice {
-	n := 0
+	n, inner := 0, make(map[string][]Choice, len(c.Policies))
+	for i := range c.Policies {
+		inner[c.Policies[i].Name] = c.Policies[i].Pools
+	}
 	for i := range c.Zones {
 		n += len(c.Zones[i].Services)
 	}
@@ -83,7 +90,24 @@ func (c *Config) choices() map[string][]Choice {
 	for i := range c.Zones {
 		for j := range c.Zones[i].Services {
 			s := &c.Zones[i].Services[j]
-			out[s.Name] = s.Pools
+			out[s.Name] = follows(s.Pools, inner, 0)
+		}
+	}
+	return out
+}
+
+// follows returns list with the pools of policies, by their names, in the place
+// of those; list itself when it has none.
+func follows(list []Choice, policies map[string][]Choice, depth int) []Choice {
+	if depth > MaxNesting || !slices.ContainsFunc(list, func(c Choice) bool { return c.Policy != "" }) {
+		return list
+	}
+	var out []Choice
+	for _, c := range list {
+		if c.Policy == "" {
+			out = append(out, c)
+		} else {
+			out = append(out, follows(policies[c.Policy], policies, depth+1)...)
 		}
 	}
 	return out
@@ -93,7 +117,7 @@ func (c *Config) choices() map[string][]Choice {
 func overlap(a, b []Choice) bool {
 	for _, x := range a {
 		for _, y := range b {
-			if x.Pool == y.Pool {
+			if x.Pool == y.Pool && x.Pool != "" {
 				return true
 			}
 		}

@@ -2,13 +2,15 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// scene makes a configuration of a line: "pools p q | www p q | api p".
+// scene makes a configuration of a line: "pools p q | =eu q | www p eu | api p",
+// where = begins a policy with pools of its own.
 func scene(line string) *Config {
 	c := &Config{Zones: []Zone{{Name: "example.com."}}}
 	for part := range strings.SplitSeq(line, "|") {
@@ -21,7 +23,15 @@ func scene(line string) *Config {
 		}
 		s := Service{Name: f[0]}
 		for _, p := range f[1:] {
+			if slices.ContainsFunc(c.Policies, func(pol Policy) bool { return pol.Name == p }) {
+				s.Pools = append(s.Pools, Choice{Policy: p})
+				continue
+			}
 			s.Pools = append(s.Pools, Choice{Pool: p})
+		}
+		if name, ok := strings.CutPrefix(s.Name, "="); ok {
+			c.Policies = append(c.Policies, Policy{Name: name, Pools: s.Pools})
+			continue
 		}
 		c.Zones[0].Services = append(c.Zones[0].Services, s)
 	}
@@ -49,6 +59,9 @@ func TestDestructiveChangeRefused(t *testing.T) {
 		{"a quarter of the pools", "pools p q r s | a p q r s", "pools p q r | a p q r", Static{}, ""},
 		{"one pool of two for another", "pools p q r | a p q", "pools p q r | a q r", Static{}, ""},
 		{"every pool of a service", "pools p q | a p | b q", "pools p q | a q | b q", Static{}, "every pool that a has now would go (add the new ones beside the old first, then remove the old)"},
+		{"a policy that keeps a pool", "pools p q r | =eu q r | a p eu", "pools p q r | =eu r | a eu", Static{}, ""},
+		{"a policy in the place of its pools", "pools p q | a p q", "pools p q | =eu q p | a eu", Static{}, ""},
+		{"other pools below the same policies", "pools p q r | =in p | =eu in | a eu", "pools p q r | =in q | =eu in r | a eu", Static{}, "every pool that a has now would go (add the new ones beside the old first, then remove the old)"},
 		{"all at once", "pools p | a p | b p", "pools q | a q", Static{}, "it would remove 50 % of the names, more than 25 % (b); it would remove 100 % of the pools, more than 25 % (p); every pool that a has now would go (add the new ones beside the old first, then remove the old)"},
 		{"an empty file", "pools p | a p", "pools", Static{}, "it would remove 100 % of the names, more than 25 % (a); it would remove 100 % of the pools, more than 25 % (p)"},
 	} {

@@ -67,6 +67,8 @@ func singles() []single {
 		{key: "vantage.controls", def: []string{}, list: true},
 		{key: "safety.at_least", def: "1"},
 		{key: "safety.max_remove", def: "25%"},
+		{key: "places.databases", def: []string{}, list: true},
+		{key: "places.networks", def: ""},
 	}
 }
 
@@ -162,7 +164,7 @@ func (r *reader) unknownEnv(name string, names []string) {
 		return
 	}
 	near, ours := nearest(name, names), false
-	for _, section := range []string{"NODE_", "LISTEN_", "DNS_", "RESOLVERS", "VANTAGE_", "SAFETY_"} {
+	for _, section := range []string{"NODE_", "LISTEN_", "DNS_", "RESOLVERS", "VANTAGE_", "SAFETY_", "PLACES_"} {
 		ours = ours || strings.HasPrefix(name, "SHUNT_"+section)
 	}
 	if !ours && near == "" {
@@ -197,6 +199,10 @@ func (r *reader) tree(p path, n *yaml.Node, t reflect.Type) any {
 		})
 		return out
 	case reflect.Slice:
+		if t == reflect.TypeFor[[]rawRule]() {
+			r.fill(p, n, reflect.ValueOf(&r.rules).Elem())
+			return nil
+		}
 		var list []scalar
 		r.list(p, n, reflect.ValueOf(&list).Elem())
 		if list == nil || slices.ContainsFunc(list, func(s scalar) bool { return !s.set() }) {

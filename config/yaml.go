@@ -23,7 +23,13 @@ type reader struct {
 	shapes   map[reflect.Type]*shape
 	runs     []*run // lifted out of the text
 
-	files []scalar // the file: of each zone
+	files    []scalar  // the file: of each zone
+	ech      []echFile // of each pool
+	maps     []prefers // whose files are still to be read
+	rules    []rawRule // of safety
+	networks scalar    // places.networks
+	choose   *chooser  // nil until policies have been read
+	others   []string  // further files that problems are in
 
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
@@ -144,6 +150,9 @@ func (r *reader) shape(t reflect.Type) *shape {
 	s := &shape{line: -1, alone: -1}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Tag.Get("alone") != "" {
+			s.alone = i
+		}
 		key, ok := f.Tag.Lookup("key")
 		if !ok {
 			if f.Name == "Line" {
@@ -153,9 +162,6 @@ func (r *reader) shape(t reflect.Type) *shape {
 		}
 		s.names = append(s.names, key)
 		s.field = append(s.field, i)
-		if f.Tag.Get("alone") != "" {
-			s.alone = i
-		}
 	}
 	r.shapes[t] = s
 	return s
@@ -249,7 +255,7 @@ func index(names []string, key *yaml.Node) int {
 
 // child is the path of key below p; p may be the file itself.
 func child(p path, key string) path {
-	if p.key == "" {
+	if p.key == "" && p.index < 0 {
 		return top(key)
 	}
 	return p.sub(key)
@@ -347,9 +353,15 @@ func listLimit(p path) int {
 			return MaxPools
 		case "zones":
 			return MaxZones
+		case "policies":
+			return MaxPolicies
+		case "": // of a file of its own: a map, or networks
+			return MaxPlaces
 		}
 	}
 	switch p.key {
+	case "lists", "places", "clients":
+		return MaxPlaces
 	case "monitors":
 		return MaxPoolMonitors
 	case "ns":

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +15,7 @@ type deferred struct {
 }
 
 // zones makes the zones and their services.
-func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir string) {
+func (r *reader) zones(cfg *Config, list []rawZone, choose *chooser, dir string) {
 	seen := make(map[string]place, len(list))
 	cfg.Zones = make([]Zone, 0, len(list))
 	for i := range list {
@@ -30,7 +29,7 @@ func (r *reader) zones(cfg *Config, list []rawZone, pools map[string]place, dir 
 		r.named(p, raw.Name, seen, z.Name, len(cfg.Zones))
 		cfg.Zones = append(cfg.Zones, z)
 	}
-	w := &services{reader: r, zones: seen, pools: cfg.Pools, places: pools, shared: make(map[string][]Choice)}
+	w := &services{chooser: choose, zones: seen, shared: make(map[string]*candidates)}
 	for i := range list {
 		z := &cfg.Zones[i]
 		if z.Name != "" {
@@ -80,13 +79,18 @@ func (r *reader) zone(p path, raw *rawZone, node, dir string) Zone {
 
 // services makes the services of all zones, one after the other.
 type services struct {
-	*reader
+	*chooser
 	zones  map[string]place
-	pools  []Pool
-	places map[string]place
-	shared map[string][]Choice // equal lists of pools are one list
-	key    []byte              // of shared, in the making
+	shared map[string]*candidates // equal lists under one policy are one list
+	key    []byte                 // of shared, in the making
 	total  int
+}
+
+// candidates are the pools of services that list the same under one policy.
+type candidates struct {
+	list    []Choice
+	host    string // a pool that has a host name; "" when none has
+	several string // the policy under which an answer may have several pools at once; "": none
 }
 
 func (w *services) zone(p path, z *Zone, n *yaml.Node) {
@@ -143,25 +147,34 @@ func (w *services) items(list []*yaml.Node) int {
 
 func (w *services) service(p path, raw *rawService, z *Zone) Service {
 	s := Service{
-		Name:   w.owner(p, raw, z),
-		Policy: w.word(p.sub("policy"), raw.Policy, Failover, Weighted, All),
-		TTL:    w.ttl(p.sub("ttl"), raw.TTL, defaultTTL, day),
+		Name: w.owner(p, raw, z),
+		TTL:  w.ttl(p.sub("ttl"), raw.TTL, defaultTTL, day),
 	}
 	s.TTLMin = w.ttl(p.sub("ttl_min"), raw.TTLMin, max(time.Second, (s.TTL/2).Truncate(time.Second)), s.TTL)
 	apex := s.Name != "" && s.Name == z.Name
 	s.Flatten = w.yes(p.sub("flatten"), raw.Flatten, apex) || apex
-	s.Pools = w.choices(p, raw, s.Policy)
-	w.flattening(p, raw, &s, apex)
-	s.Alias = !s.Flatten && w.hasHost(s.Pools)
+	s.Ramp = w.ramp(p.sub("ramp"), raw.Ramp)
+	s.Moves = w.count(p.sub("moves"), raw.Moves, defaultMoves, 0, MaxMoves)
+	pol := w.policy(p.sub("policy"), raw.Policy)
+	pools := w.candidates(p, raw, pol)
+	s.Policy, s.Pools = pol.Name, pools.list
+	w.flattening(p, raw, &s, pools, apex)
+	s.Alias = !s.Flatten && pools.host != ""
 	return s
 }
 
-// hasHost reports whether one of the pools has a host name.
-func (w *services) hasHost(pools []Choice) bool {
-	return slices.ContainsFunc(pools, func(c Choice) bool {
-		pool, ok := w.places[c.Pool]
-		return ok && w.pools[pool.i].CNAME != ""
-	})
+// policy finds the policy of a service; one without a name stands for one
+// that there is not.
+func (w *services) policy(p path, s scalar) *Policy {
+	if !s.set() {
+		return &w.cfg.Policies[0] // failover
+	}
+	if i, ok := w.policies[s.text]; ok {
+		return &w.cfg.Policies[i.i]
+	}
+	mend := w.meant(s.text, "policy", w.policies)
+	w.problem(p, s, fmt.Sprintf("there is no policy %q", clip(s.text)), mend)
+	return &Policy{}
 }
 
 // ttl reads a TTL: whole seconds, from 1s to most (RFC 2181 §8 allows more,
@@ -215,82 +228,66 @@ func doubled(name, zone string) bool {
 	return ok && zone != "." && rest != "" && within(rest, zone)
 }
 
-// choices reads the pools of a service.
-func (w *services) choices(p path, raw *rawService, policy string) []Choice {
-	p = p.sub("pools")
-	if len(raw.Pools) == 0 {
-		w.problem(p, at(raw.Line), "the service has no pools", "write pools: [POOL, …], the preferred one first")
-		return nil
+// candidates reads the pools of a service.
+func (w *services) candidates(p path, raw *rawService, pol *Policy) *candidates {
+	if len(raw.Pools) == 0 && (raw.Pools != nil || len(pol.Pools) == 0) {
+		w.problem(p.sub("pools"), at(raw.Line), "the service has no pools", "write pools: [POOL, …], the preferred one first")
+		return &candidates{}
 	}
-	w.key = append(append(w.key[:0], policy...), 0)
+	if len(raw.Pools) > 0 && len(pol.Pools) > 0 {
+		w.problem(p.sub("pools"), at(raw.Line), fmt.Sprintf("the policy %s has pools of its own", pol.Name), "remove those of the service, or those of the policy")
+		return &candidates{}
+	}
+	w.key = append(append(w.key[:0], pol.Name...), 0)
 	for i := range raw.Pools {
-		c := &raw.Pools[i]
-		w.key = append(append(append(append(w.key, c.Pool.text...), 0), c.Weight.text...), 0)
+		w.key = raw.Pools[i].key(w.key)
 	}
 	if same, ok := w.shared[string(w.key)]; ok {
 		return same
 	}
 	before := len(w.problems) + w.more
-	out, sum := make([]Choice, 0, len(raw.Pools)), 0
-	for i, c := range raw.Pools {
-		choice := w.choice(p.item(i), c, policy, out)
-		sum += choice.Weight
-		out = append(out, choice)
+	out := &candidates{list: pol.Pools}
+	if len(raw.Pools) > 0 {
+		out.list = w.choices(p.sub("pools"), raw.Pools, pol)
+		if len(w.problems)+w.more == before && pol.Name != "" {
+			w.suits(p.sub("pools"), raw.Pools[0].first(), pol, out.list)
+		}
 	}
-	if sum == 0 && policy == Weighted && len(w.problems)+w.more == before {
-		w.problem(p, raw.Pools[0].Pool, "every weight is 0", "give at least one pool a weight above 0")
+	for _, i := range w.leaves(nil, out.list, 0) {
+		if pool := &w.cfg.Pools[i]; pool.CNAME != "" {
+			out.host = pool.Name
+			break
+		}
 	}
+	out.several = w.gathers(pol, out.list, 0)
 	if len(w.problems)+w.more == before {
 		w.shared[string(w.key)] = out
 	}
 	return out
 }
 
-// choice reads one pool of a service, which none of before may name.
-func (w *services) choice(p path, c rawChoice, policy string, before []Choice) Choice {
-	if c.Line == 0 || c.Pool.bad {
-		return Choice{}
+// key adds to b what tells c from other choices.
+func (c *rawChoice) key(b []byte) []byte {
+	for _, s := range [...]*scalar{&c.Pool, &c.Policy, &c.Weight, &c.LastResort} {
+		b = append(append(b, s.text...), 0)
 	}
-	if !c.Pool.set() {
-		w.problem(p, at(c.Line), "the item names no pool", "write POOL, or {pool: POOL, weight: 10}")
-		return Choice{}
-	}
-	if slices.ContainsFunc(before, func(b Choice) bool { return b.Pool == c.Pool.text }) {
-		w.problem(p, c.Pool, fmt.Sprintf("pool %q stands here twice", clip(c.Pool.text)), "keep one of them")
-	}
-	w.refers(p, c.Pool, "pool", w.places)
-	if c.Weight.set() && policy != Weighted {
-		w.problem(p.sub("weight"), c.Weight, fmt.Sprintf("a weight has no effect under the policy %s", policy), "remove it, or write policy: weighted")
-	}
-	return Choice{
-		Pool:   strings.Clone(c.Pool.text),
-		Weight: w.count(p.sub("weight"), c.Weight, 1, 0, MaxWeight),
-	}
+	return b
 }
 
 // flattening checks that no answer would need a CNAME where none may stand.
 //
-//	apex   flatten:   policy   host-name pool
-//	yes    false      any      refused: a CNAME beside SOA and NS (RFC 1034 §3.6.2)
-//	yes    else       any      flattened
-//	no     true       any      flattened
-//	no     else       all      refused: two CNAMEs of one owner (RFC 2181 §10.1)
-//	no     else       others   a CNAME
-func (w *services) flattening(p path, raw *rawService, s *Service, apex bool) {
-	refused := apex && raw.Flatten.text == "false" || s.Policy == All && !s.Flatten
-	if !refused {
-		return
-	}
-	for _, c := range s.Pools {
-		pool, ok := w.places[c.Pool]
-		if !ok || w.pools[pool.i].CNAME == "" {
-			continue
-		}
-		if apex {
-			w.problem(p.sub("flatten"), raw.Flatten, fmt.Sprintf("a CNAME at an apex without flattening: pool %q has a host name, and a CNAME may not stand beside SOA and NS (RFC 1034 §3.6.2)", c.Pool), "remove flatten: an apex is always flattened")
-		} else {
-			w.problem(p, at(raw.Line), fmt.Sprintf("policy all would give one name several CNAMEs: pool %q has a host name (RFC 2181 §10.1)", c.Pool), "write flatten: true, or another policy")
-		}
-		return
+//	apex   flatten:   policy        host-name pool
+//	yes    false      any           refused: a CNAME beside SOA and NS (RFC 1034 §3.6.2)
+//	yes    else       any           flattened
+//	no     true       any           flattened
+//	no     else       ends in all   refused: two CNAMEs of one owner (RFC 2181 §10.1)
+//	no     else       others        a CNAME
+func (w *services) flattening(p path, raw *rawService, s *Service, pools *candidates, apex bool) {
+	switch {
+	case pools.host == "":
+	case apex && raw.Flatten.text == "false":
+		w.problem(p.sub("flatten"), raw.Flatten, fmt.Sprintf("a CNAME at an apex without flattening: pool %q has a host name, and a CNAME may not stand beside SOA and NS (RFC 1034 §3.6.2)", pools.host), "remove flatten: an apex is always flattened")
+	case pools.several != "" && !s.Flatten:
+		w.problem(p, at(raw.Line), fmt.Sprintf("policy %s would give one name several CNAMEs: pool %q has a host name (RFC 2181 §10.1)", pools.several, pools.host), "write flatten: true, or another policy")
 	}
 }
