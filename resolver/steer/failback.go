@@ -48,25 +48,36 @@ func NextFalls(pools map[string]*config.Pool, falls map[string]health.Fall, t *h
 }
 
 // Waits returns what the pools wait for that are up again after a fall, by
-// pool. A pool that a person forces up does not wait while that lasts.
-func Waits(pools map[string]*config.Pool, falls map[string]health.Fall, t *health.Table, now time.Time) map[string]string {
-	var waits map[string]string
+// pool, and until when; those that wait for a person have no such moment. A
+// pool that a person forces up does not wait while that lasts.
+func Waits(pools map[string]*config.Pool, falls map[string]health.Fall, t *health.Table, now time.Time) (why map[string]string, until map[string]time.Time) {
 	for name, f := range falls {
 		def, p := pools[name], t.Pools[name]
 		if def == nil || p == nil || forcedUp(p, now) {
 			continue
 		}
-		if why := FallRule(def.Failback).Why(f, now); why != "" {
-			if waits == nil {
-				waits = map[string]string{}
-			}
-			waits[name] = why
+		rule := FallRule(def.Failback)
+		left, waits := rule.Wait(f, now)
+		if !waits {
+			continue
+		}
+		why = with(why, name, rule.Why(f, now))
+		if left > 0 {
+			until = with(until, name, now.Add(left))
 		}
 	}
-	return waits
+	return why, until
 }
 
 // forcedUp reports whether a person says of p that it is up.
 func forcedUp(p *health.Pool, now time.Time) bool {
 	return p.Override != nil && p.Override.Active(now) && p.Override.Force == health.ForceUp
+}
+
+// with returns m with an entry more, in a map of its own.
+func with[V any](m map[string]V, key string, v V) map[string]V {
+	next := make(map[string]V, len(m)+1)
+	maps.Copy(next, m)
+	next[key] = v
+	return next
 }
