@@ -11,6 +11,7 @@ const (
 	optSubnet    = 8  // RFC 7871
 	optCookie    = 10 // RFC 7873
 	optKeepalive = 11 // RFC 7828
+	optPadding   = 12 // RFC 7830
 	optEDE       = 15 // RFC 8914
 )
 
@@ -26,7 +27,8 @@ const (
 )
 
 const (
-	optFixed        = 11 // octets of an OPT record without options
+	optFixed        = 11  // octets of an OPT record without options
+	padBlock        = 468 // octets of which a padded reply is a multiple (RFC 8467 §4.1)
 	flagDO          = 1 << 15
 	clientCookieLen = 8
 	cookieLen       = clientCookieLen + serverCookieLen
@@ -42,6 +44,7 @@ type edns struct {
 	do        bool
 	nsid      bool
 	keepalive bool
+	padding   bool
 
 	cookie bool   // a COOKIE option is there
 	client []byte // its client part, 8 octets
@@ -96,6 +99,8 @@ func (e *edns) parseOption(code uint16, data []byte) bool {
 	case optKeepalive:
 		e.keepalive = true
 		return len(data) == 0 || len(data) == 2
+	case optPadding:
+		e.padding = true
 	case optCookie:
 		n := len(data)
 		if n != clientCookieLen && (n < 16 || n > 40) { // RFC 7873 §5.2.2
@@ -158,12 +163,28 @@ func (s *subnet) parse(data []byte) bool {
 }
 
 // client returns the address that steering goes by: the subnet's where the
-// query names one, else the resolver's own (RFC 7871 §7.2.1).
+// query names one, else the resolver's own (RFC 7871 §7.2.1). A client who
+// wants its address to be kept back sends no bits of it, and gets what its
+// resolver would (§7.1.2). IPv4 within IPv6 is what it is.
 func (s *subnet) client(resolver netip.Addr) netip.Addr {
 	if s.source == 0 {
 		return resolver
 	}
-	return s.addr
+	return s.addr.Unmap()
+}
+
+// scope returns the SCOPE PREFIX-LENGTH of the reply, for an answer that
+// depends on so many bits of client's address. Where no bits of it were sent,
+// or none count, it is 0 (RFC 7871 §7.2.1). It may exceed SOURCE, which tells
+// the resolver that more bits would get a better answer.
+func (s *subnet) scope(bits uint8) uint8 {
+	switch {
+	case s.source == 0 || bits == 0:
+		return 0
+	case s.addr.Is4In6():
+		return bits + 96
+	}
+	return bits
 }
 
 // room returns how many octets the reply's OPT record will take, without an
@@ -182,7 +203,7 @@ func (e *edns) room(set *settings, tr Transport) int {
 	if e.subnet.present {
 		n += 4 + len(e.subnet.raw)
 	}
-	if e.keepalive && tr == TCP {
+	if e.keepalive && tr.stream() {
 		n += 4 + 2
 	}
 	return n
@@ -218,11 +239,9 @@ func (e *edns) appendTo(msg []byte, t trailer, set *settings, tr Transport) []by
 	if e.subnet.present {
 		msg = appendOption(msg, optSubnet, len(e.subnet.raw))
 		msg = append(msg, e.subnet.raw...)
-		if e.subnet.source != 0 {
-			msg[len(msg)-len(e.subnet.raw)+3] = t.scope
-		}
+		msg[len(msg)-len(e.subnet.raw)+3] = e.subnet.scope(t.scope)
 	}
-	if e.keepalive && tr == TCP {
+	if e.keepalive && tr.stream() {
 		msg = appendOption(msg, optKeepalive, 2)
 		msg = append(msg, byte(set.keepalive>>8), byte(set.keepalive))
 	}
@@ -230,9 +249,25 @@ func (e *edns) appendTo(msg []byte, t trailer, set *settings, tr Transport) []by
 		msg = appendOption(msg, optEDE, 2)
 		msg = append(msg, byte(t.ede>>8), byte(t.ede))
 	}
+	if e.padding && tr.encrypted() {
+		msg = appendPadding(msg)
+	}
 	binary.BigEndian.PutUint16(msg[options-2:], uint16(len(msg)-options))
 	countAdditional(msg)
 	return msg
+}
+
+// appendPadding brings msg to a multiple of padBlock, so that its length says
+// little of what it holds. A reply that is too long for that goes as it is.
+func appendPadding(msg []byte) []byte {
+	long := len(msg) + 4
+	pad := (padBlock - long%padBlock) % padBlock
+	if long+pad > min(cap(msg), maxTCP) {
+		return msg
+	}
+	msg = appendOption(msg, optPadding, pad)
+	clear(msg[len(msg) : len(msg)+pad])
+	return msg[:len(msg)+pad]
 }
 
 func appendOption(msg []byte, code uint16, length int) []byte {

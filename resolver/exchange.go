@@ -118,7 +118,7 @@ func (x *exchange) lookUp() {
 	n.qtype(bucketOf(x.q.qtype))
 	x.ask.Type = x.q.qtype
 	x.ask.Client = x.q.edns.subnet.client(x.client)
-	x.ask.Draw = x.w.random.Uint64()
+	x.ask.Now = x.now.Unix()
 	x.msg, x.info = x.w.scratch.Append(v.snapshot, x.msg, &x.ask, x.size-x.q.edns.room(x.set, x.tr))
 	x.rcode = x.info.Rcode
 	switch {
@@ -167,10 +167,10 @@ func (x *exchange) finish() []byte {
 	return x.msg
 }
 
-// pass asks the rate limiter. TCP and a cookie of ours prove the client's
+// pass asks the rate limiter. A connection and a cookie of ours prove the client's
 // address, so that nobody else is hit by its answers.
 func (x *exchange) pass() pass {
-	if x.tr == TCP || x.known || !x.set.limit.applies(x.client) {
+	if x.tr != UDP || x.known || !x.set.limit.applies(x.client) {
 		return send
 	}
 	return x.w.limit.take(&x.set.limit, x.client, x.likeness(), x.now)

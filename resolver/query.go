@@ -33,6 +33,7 @@ const (
 
 // The types and classes that are handled here rather than looked up.
 const (
+	typeSOA    = 6
 	typeTXT    = 16
 	typeOPT    = 41
 	typeNXNAME = 128 // RFC 9824 §3.5

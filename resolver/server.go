@@ -33,7 +33,10 @@ type Server struct {
 	gate     *gate
 	udp      udpSide
 	tcp      tcpSide
+	secure   []tcpSide // TLS and HTTPS
 	addrs    []netip.AddrPort
+
+	addrsTLS, addrsHTTPS []netip.AddrPort
 }
 
 const (
@@ -143,7 +146,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.udp.serve()
 		s.udp.close()
 	})
-	running.Go(s.tcp.serve)
+	for _, side := range s.streams() {
+		running.Go(side.serve)
+	}
 	<-ctx.Done()
 	s.stop()
 	running.Wait()
@@ -153,14 +158,21 @@ func (s *Server) Serve(ctx context.Context) error {
 // Close closes every socket of a server that is not going to Serve.
 func (s *Server) Close() { s.close() }
 
+// streams returns the sides that have connections.
+func (s *Server) streams() []tcpSide { return append([]tcpSide{s.tcp}, s.secure...) }
+
 // stop ends Serve's loops.
 func (s *Server) stop() {
 	s.udp.stop()
-	s.tcp.stop()
+	for _, side := range s.streams() {
+		side.stop()
+	}
 }
 
 func (s *Server) close() {
 	s.stop()
 	s.udp.close()
-	s.tcp.close()
+	for _, side := range s.streams() {
+		side.close()
+	}
 }

@@ -12,22 +12,30 @@ type Transport uint8
 
 // The transports.
 const (
-	UDP Transport = iota
-	TCP
+	UDP   Transport = iota
+	TCP             // RFC 7766
+	TLS             // RFC 7858
+	HTTPS           // RFC 8484
+
+	transports = iota
 )
 
-// String returns udp or tcp.
-func (t Transport) String() string {
-	if t == TCP {
-		return "tcp"
-	}
-	return "udp"
-}
+// String returns udp, tcp, tls or https.
+func (t Transport) String() string { return [transports]string{"udp", "tcp", "tls", "https"}[t] }
+
+// encrypted reports whether padding hides anything (RFC 7830 §6).
+func (t Transport) encrypted() bool { return t == TLS || t == HTTPS }
+
+// stream reports whether queries share a connection that the client may be
+// told to keep (RFC 7828); HTTP has its own ways.
+func (t Transport) stream() bool { return t == TCP || t == TLS }
 
 // Stats are totals since the server began.
 type Stats struct {
 	UDP     uint64            `json:"udp"` // messages received
 	TCP     uint64            `json:"tcp"`
+	TLS     uint64            `json:"tls"`
+	HTTPS   uint64            `json:"https"`
 	Rcodes  map[string]uint64 `json:"rcodes"`  // replies sent, by mnemonic: NOERROR, NXDOMAIN, BADVERS…; those never sent are left out
 	Types   map[string]uint64 `json:"types"`   // questions answered from the zones, by type; rare types are "other"
 	Steered []SteeredCount    `json:"steered"` // sorted by service, then pool
@@ -39,10 +47,10 @@ type Stats struct {
 	Truncated uint64 `json:"truncated"` // replies that did not fit the client's UDP size
 	Panics    uint64 `json:"panics"`    // queries that ended in a panic and got SERVFAIL
 
-	Connections uint64 `json:"connections"` // TCP connections open now
-	Accepted    uint64 `json:"accepted"`    // TCP connections accepted
-	Refused     uint64 `json:"refused"`     // TCP connections closed at once: too many from one address
-	Evicted     uint64 `json:"evicted"`     // TCP connections closed to make room for another
+	Connections uint64 `json:"connections"` // connections open now, over TCP, TLS and HTTPS
+	Accepted    uint64 `json:"accepted"`    // connections accepted
+	Refused     uint64 `json:"refused"`     // connections closed at once: too many from one address
+	Evicted     uint64 `json:"evicted"`     // connections closed to make room for another
 	SendErrors  uint64 `json:"send_errors"` // UDP replies that the kernel did not take
 }
 
@@ -58,7 +66,7 @@ type SteeredCount struct {
 // uncontended because nobody else writes them.
 type counters struct {
 	now     tally
-	queries [2]atomic.Uint64 // by Transport
+	queries [transports]atomic.Uint64
 	rcodes  [len(rcodeNames)]atomic.Uint64
 	types   [len(typeNames)]atomic.Uint64
 	steered [steeredSlots]atomic.Uint64
@@ -71,7 +79,7 @@ type counters struct {
 // that counting is one addition: an atomic one, though nobody contends for it,
 // costs the processor twenty cycles.
 type tally struct {
-	queries [2]uint32
+	queries [transports]uint32
 	rcodes  [len(rcodeNames)]uint32
 	types   [len(typeNames)]uint32
 	slot    uint32 // of the steered answers in a row
@@ -186,6 +194,8 @@ func bucketOf(qtype uint16) int {
 func (c *counters) addTo(s *Stats, steered []uint64) {
 	s.UDP += c.queries[UDP].Load()
 	s.TCP += c.queries[TCP].Load()
+	s.TLS += c.queries[TLS].Load()
+	s.HTTPS += c.queries[HTTPS].Load()
 	for i := range c.rcodes {
 		if n := c.rcodes[i].Load(); n > 0 {
 			s.Rcodes[rcodeNames[i]] += n

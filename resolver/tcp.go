@@ -58,6 +58,8 @@ type talk struct {
 // they were, and out with the replies appended, each behind its length: its
 // capacity must be replyRoom more than its length. At flushAt it pauses.
 func (t *talk) answer(w *Worker, out, in []byte, now time.Time, limits *config.TCP) (used int, _ []byte, p phase) {
+	w.begin(now, t.tr)
+	defer w.end()
 	for begin := len(out); len(out)-begin < flushAt; {
 		rest := in[used:]
 		if len(rest) < 2 {
@@ -71,7 +73,7 @@ func (t *talk) answer(w *Worker, out, in []byte, now time.Time, limits *config.T
 			return used, out, reading
 		}
 		at := len(out) + 2
-		reply := w.Answer(out[at:at:at+maxTCP], rest[2:2+n], t.from, now, t.tr)
+		reply := w.answer(out[at:at:at+maxTCP], rest[2:2+n], t.from)
 		used += 2 + n
 		if len(reply) == 0 {
 			return used, out, broken

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 type plainTCP struct {
 	gate      *gate
 	tr        Transport
+	tls       *tls.Config // wraps the connections; nil: they are plain
 	listeners []net.Listener
 	desks     chan *desk // a connection borrows one while it computes, never while it waits
 	stopping  atomic.Bool
@@ -71,7 +73,7 @@ func (s *plainTCP) serve() {
 		accepting.Go(func() { s.accept(l) })
 	}
 	accepting.Wait()
-	late := time.AfterFunc(stopGrace, func() { s.each(func(c *plainConn) { c.conn.Close() }) })
+	late := time.AfterFunc(stopGrace, func() { s.each((*plainConn).evict) })
 	s.ended.Wait()
 	late.Stop()
 }
@@ -96,7 +98,10 @@ func (s *plainTCP) accept(l net.Listener) {
 			conn.Close()
 			continue
 		}
-		c := &plainConn{side: s, conn: conn}
+		c := &plainConn{side: s, conn: conn, raw: conn}
+		if s.tls != nil {
+			c.conn = tls.Server(conn, s.tls)
+		}
 		c.talk = talk{from: netip.AddrPortFrom(from.AddrPort().Addr().Unmap(), from.AddrPort().Port()), tr: s.tr}
 		c.seat.owner = c
 		if !s.admit(c) {
@@ -133,7 +138,7 @@ func (s *plainTCP) each(do func(*plainConn)) {
 func (s *plainTCP) stop() {
 	s.stopping.Store(true)
 	s.close()
-	s.each(func(c *plainConn) { c.conn.SetReadDeadline(time.Unix(1, 0)) })
+	s.each(func(c *plainConn) { c.raw.SetReadDeadline(time.Unix(1, 0)) })
 }
 
 func (s *plainTCP) close() {

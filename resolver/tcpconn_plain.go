@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"time"
@@ -13,19 +14,23 @@ import (
 type plainConn struct {
 	side *plainTCP
 	conn net.Conn
+	raw  net.Conn // what is below TLS, else conn
 	seat seat
 	talk talk
 	out  []byte // replies not yet written
 }
 
-// evict ends the connection from elsewhere.
-func (c *plainConn) evict() { go c.conn.Close() } // TLS takes its leave, and may wait for it
+// evict ends the connection from elsewhere, without taking leave.
+func (c *plainConn) evict() { c.raw.Close() }
 
 // serve answers the connection until its client closes it, sends something
 // other than DNS, is idle, or asks more than it may. Half a query does not
 // count as activity: the idle time runs from the last whole one.
 func (c *plainConn) serve() {
 	defer c.close()
+	if !c.handshake() {
+		return
+	}
 	var in []byte
 	answered := false
 	for {
@@ -58,6 +63,16 @@ func (c *plainConn) serve() {
 			return
 		}
 	}
+}
+
+// handshake begins TLS, where it is spoken, within the idle time.
+func (c *plainConn) handshake() bool {
+	t, ok := c.conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	c.raw.SetDeadline(time.Now().Add(c.side.gate.a.settings.Load().tcp.Idle))
+	return !c.side.stopping.Load() && t.Handshake() == nil
 }
 
 // answer answers the whole queries in front of in and returns how many octets
