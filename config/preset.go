@@ -11,8 +11,8 @@ import "time"
 //	fastest    healthy, fastest, first: 1
 //	all        healthy, all
 //
-// Where a pool of a service has a max_share, package steer puts capacity
-// behind the sorting filters of a preset.
+// Where a pool of a service has a max_share, package steer ends the chain with
+// capacity instead, but that of all.
 func Presets() []Policy {
 	up := Filter{Kind: Healthy, Healthy: HealthyFilter{MinUp: 1}}
 	one := Filter{Kind: First, First: 1}

@@ -23,16 +23,17 @@ var compare = cmp.Options{
 const twoRuns = `pools:
   - {name: a, addresses: 192.0.2.1}
   - {name: b, cname: b.cdn.example.net}
+policies: [{name: own, pools: [a], chain: [healthy]}, {name: stay, chain: [healthy, sticky]}]
 zones:
   - name: example.com
     services:
-      - {name: n0, pools: [a, b]}
+      - {name: n0, pools: [a, {policy: own}, {pool: b, last_resort: true}], moves: 3}
       - {name: n1, pools: [b], policy: failover}
       - {name: "@", pools: [a, b], policy: weighted}
       - {name: "*.shop", pools: [a], ttl: 60s, ttl_min: 5s}
       - {name: n4, pools: [{pool: a, weight: 3}, b], policy: weighted}
       - {name: n5.example.com., pools: [a], flatten: true}
-      - {name: n6, pools: ["a"]}
+      - {name: n6, pools: [{policy: own, weight: 3, last_resort: false}, {pool: a}], policy: stay}
       - {name: n7, pools: [a]}
       - {name: n8, pools: [a]}
       - {name: c0, pools: [a]} # a comment
@@ -65,7 +66,7 @@ func TestQuickReadsRuns(t *testing.T) {
 	for _, u := range runs {
 		got = append(got, u.line, u.count)
 	}
-	if diff := cmp.Diff([]int{7, 9, 19, 8, 29, 8}, got); diff != "" {
+	if diff := cmp.Diff([]int{8, 9, 20, 8, 30, 8}, got); diff != "" {
 		t.Errorf("lines and counts of the runs: want -, got +\n%s", diff)
 	}
 	cfg, err := Parse([]byte(twoRuns), "shunt.yaml", Overrides{})
