@@ -127,6 +127,7 @@ type Monitor struct {
 	Interval    time.Duration // between probes of one endpoint; 100ms–1h, default 5s; jittered by a tenth
 	Timeout     time.Duration // of one probe, in all; default 3s; at most Interval+10s
 	Recheck     time.Duration // spacing of the burst that follows a first failure; 0 is off; default 100ms
+	Watch       bool          // leave the connection of a success open until the next probe, and probe at once when it ends; not of Kind dns and icmp
 	Fall        int           // failures in a row that bring an endpoint down; 1–100, default 3
 	Rise        int           // successes in a row that bring it up again; 1–100, default 5
 	Window      int           // results that the sliding window holds; 0 is off; at most 64, default 10
@@ -147,6 +148,7 @@ type HTTPCheck struct {
 	RequestHeaders  []Header      // sent
 	FollowRedirects bool          // default false: a redirect is a status like any other
 	KeepAlive       bool          // reuse the connection between probes; default false
+	Resume          time.Duration // how long TLS sessions are resumed before a full handshake shows the certificate again; 0 (default): never
 	RootCAs         string        // PEM file of the authorities to trust; "" is the system's
 	CertWarn        time.Duration // a certificate ending sooner raises an alarm; default 14 days
 }

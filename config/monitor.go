@@ -78,6 +78,10 @@ func (r *reader) monitor(p path, raw *rawMonitor, dir string) Monitor {
 		m.Ask = r.dnsCheck(p.sub("dns"), raw.DNS)
 	}
 	has(ICMP, raw.ICMP != nil)
+	m.Watch = r.yes(p.sub("watch"), raw.Watch, false)
+	if m.Watch && (m.Kind == DNS_ || m.Kind == ICMP) {
+		r.problem(p.sub("watch"), raw.Watch, "a check by "+string(m.Kind)+" has no connection that could be watched", "remove it, or write https, http, tls or tcp")
+	}
 	if len(kinds) == 0 {
 		r.problem(p, at(raw.Line), "the monitor does not say what to check", "write one of https, http, tls, tcp, dns, icmp")
 	}
@@ -134,6 +138,7 @@ func (r *reader) httpCheck(p path, raw *rawHTTP, port uint16, dir string) HTTPCh
 		RequestHeaders:  r.headers(p.sub("request_headers"), raw.RequestHeaders),
 		FollowRedirects: r.yes(p.sub("follow_redirects"), raw.FollowRedirects, false),
 		KeepAlive:       r.yes(p.sub("keep_alive"), raw.KeepAlive, false),
+		Resume:          r.span(p.sub("resume"), raw.Resume, 0, 0, day),
 		RootCAs:         r.filePath(p.sub("root_cas"), raw.RootCAs, dir),
 		CertWarn:        r.certWarn(p, raw.CertWarn),
 	}
@@ -156,7 +161,7 @@ func (r *reader) noTLS(p path, raw *rawHTTP) {
 	for _, k := range []struct {
 		key string
 		s   scalar
-	}{{"root_cas", raw.RootCAs}, {"cert_warn", raw.CertWarn}} {
+	}{{"root_cas", raw.RootCAs}, {"cert_warn", raw.CertWarn}, {"resume", raw.Resume}} {
 		if k.s.set() {
 			r.problem(p.sub(k.key), k.s, "plain HTTP has no certificate", "remove it, or write https: instead of http:")
 		}

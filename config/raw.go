@@ -47,6 +47,7 @@ type rawMonitor struct {
 	Interval    scalar `key:"interval"`
 	Timeout     scalar `key:"timeout"`
 	Recheck     scalar `key:"recheck"`
+	Watch       scalar `key:"watch"`
 	Fall        scalar `key:"fall"`
 	Rise        scalar `key:"rise"`
 	Window      scalar `key:"window"`
@@ -68,6 +69,7 @@ type rawHTTP struct {
 	RequestHeaders  []scalar `key:"request_headers"`
 	FollowRedirects scalar   `key:"follow_redirects"`
 	KeepAlive       scalar   `key:"keep_alive"`
+	Resume          scalar   `key:"resume"`
 	RootCAs         scalar   `key:"root_cas"`
 	CertWarn        scalar   `key:"cert_warn"`
 }

@@ -22,7 +22,7 @@ type Addresses = probe.Addresses
 // ones. All of them are called from many goroutines at once.
 type Deps struct {
 	// Probe makes the probe of a monitor. Its error names the monitor, and
-	// refuses the configuration. Default: probe.New.
+	// refuses the configuration. Default: those of a probe.Watch.
 	Probe func(config.Monitor) (Probe, error)
 
 	// Lookup resolves name (fully qualified) through servers. Default:
@@ -38,6 +38,11 @@ type Deps struct {
 	// outside, which Lookup then resolves. Default: every name lies outside.
 	Local func(name string) (target string, addrs []netip.Addr, ok bool)
 
+	// Hints tells of endpoints to which something has just happened, as soon
+	// as it happens, until ctx ends. Default: those whose watched connection
+	// has ended, where Probe is the default.
+	Hints func(ctx context.Context, tell func([]Hint))
+
 	// Logger takes one line per transition. Default: slog.Default().
 	Logger *slog.Logger
 
@@ -48,7 +53,9 @@ type Deps struct {
 // withDefaults returns d with what is missing filled in.
 func (d Deps) withDefaults() Deps {
 	if d.Probe == nil {
-		d.Probe = func(m config.Monitor) (Probe, error) { return probe.New(m) }
+		watch := probe.NewWatch()
+		d.Probe = func(m config.Monitor) (Probe, error) { return watch.New(m) }
+		d.Hints = watch.Run
 	}
 	if d.Lookup == nil {
 		d.Lookup = probe.Lookup

@@ -118,6 +118,7 @@ func question(m config.Monitor) config.Monitor {
 	m.HTTP.Body = textOnly(m.HTTP.Body)
 	m.TCP.Expect = textOnly(m.TCP.Expect)
 	m.Timeout, m.Interval, m.Recheck = 0, 0, 0
+	m.Watch, m.HTTP.Resume = false, 0
 	m.Fall, m.Rise, m.Window, m.WindowFall = 0, 0, 0, 0
 	m.HoldDown, m.HoldDownMax = 0, 0
 	return m

@@ -22,6 +22,7 @@ type Runner struct {
 	ready   chan struct{}
 	wake    chan struct{}
 	rounds  chan round
+	hints   chan []Hint
 
 	mu       sync.Mutex // guards what follows: held by the owner while it works, and by Reload and Save
 	random   *rand.Rand
@@ -68,6 +69,7 @@ func newRunner(cfg *config.Config, d Deps, saved []health.Saved, clock func() ti
 		ready:   make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		rounds:  make(chan round, 1),
+		hints:   make(chan []Hint),
 		random:  rand.New(chance),
 		tallies: make(map[string]tally),
 	}
@@ -158,14 +160,19 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.readyBy = r.clock().Add(r.plan.Load().longestTimeout() + 500*time.Millisecond)
 	r.mu.Unlock()
+	if r.d.Hints != nil {
+		crew.wg.Go(func() { r.listen(ctx) })
+	}
 	for {
 		var got outcome
 		var rd round
+		var hints []Hint
 		select {
 		case <-ctx.Done():
 			return nil
 		case got = <-crew.out:
 		case rd = <-r.rounds:
+		case hints = <-r.hints:
 		case <-timer.C:
 		case <-r.wake:
 		case <-shrink.C:
@@ -177,6 +184,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.endRound(rd, now)
 		}
 		r.takeAll(crew, got, now)
+		r.heed(hints, now)
 		wait := r.step(crew, now)
 		r.mu.Unlock()
 		timer.Reset(wait)

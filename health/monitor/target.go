@@ -27,6 +27,7 @@ type target struct {
 	due      time.Time // of the next probe, where index ≥ 0
 	index    int       // in the schedule, -1 outside
 	launched time.Time // the latest probe
+	hinted   time.Time // the latest probe for a hint
 	out      int       // probes under way or queued
 	quick    bool      // the next probe is for a decision: it gets the timeout of a burst
 	fresh    bool      // no result yet, in the first round

@@ -23,13 +23,14 @@ type conn struct {
 	net.Conn           // tcp, or TLS over it
 	certEnd  time.Time // zero without TLS
 	used     time.Time // when the last answer on it ended
+	watch    uint64    // its number in the Watch
 	limit    io.LimitedReader
 	br       *bufio.Reader
 }
 
 // connect opens a connection to port of at.addr and, given a configuration,
 // shakes hands. Every later operation on the connection ends at at.deadline;
-// watch ends one earlier.
+// obey ends one earlier.
 func connect(ctx context.Context, at *attempt, port uint16, cfg *tls.Config) (*conn, error) {
 	at.stage = connecting
 	begin := time.Now()
@@ -55,7 +56,7 @@ func connect(ctx context.Context, at *attempt, port uint16, cfg *tls.Config) (*c
 // also when the certificate is the reason for the failure.
 func (c *conn) handshake(ctx context.Context, at *attempt, cfg *tls.Config) error {
 	at.stage = handshaking
-	defer c.watch(ctx)()
+	defer c.obey(ctx)()
 	begin := time.Now()
 	_ = c.tcp.SetNoDelay(true) // or the request waits until the peer has acknowledged our last flight
 	t := tls.Client(c.tcp, cfg)
@@ -66,14 +67,16 @@ func (c *conn) handshake(ctx context.Context, at *attempt, cfg *tls.Config) erro
 		return err
 	}
 	c.Conn = t
-	c.certEnd = chainsEnd(t.ConnectionState().VerifiedChains)
+	state := t.ConnectionState()
+	shook(cfg, state.DidResume)
+	c.certEnd = chainsEnd(state.VerifiedChains)
 	at.certEnd = c.certEnd
 	return nil
 }
 
-// watch ends whatever c is doing when ctx is cancelled; the function it
+// obey ends whatever c is doing when ctx is cancelled; the function it
 // returns stops watching. Deadlines alone do not know of a cancelled ctx.
-func (c *conn) watch(ctx context.Context) func() bool {
+func (c *conn) obey(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() { _ = c.tcp.SetDeadline(time.Unix(1, 0)) })
 }
 
@@ -107,6 +110,15 @@ func (c *conn) overran() bool { return c.limit.N <= 0 }
 func (c *conn) abort() {
 	_ = c.tcp.SetLinger(0)
 	_ = c.Conn.Close()
+}
+
+// leave keeps c in idle until the next probe, or closes it where idle is nil.
+func (c *conn) leave(at *attempt, idle *idleConns) {
+	if idle == nil {
+		c.abort()
+		return
+	}
+	idle.put(at.addr, c)
 }
 
 // chainsEnd returns when the last of the verified chains ends: a client needs

@@ -96,7 +96,7 @@ func askTCP(ctx context.Context, at *attempt, server netip.AddrPort, q *dns.Msg)
 		return nil, err
 	}
 	defer c.abort()
-	defer c.watch(ctx)()
+	defer c.obey(ctx)()
 	at.stage = waiting
 	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...)); err != nil {
 		return nil, err

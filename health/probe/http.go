@@ -41,11 +41,12 @@ type httpProbe struct {
 	firsts  sync.Pool // of *[]byte, firstRead long
 	bodies  sync.Pool // of *[]byte, maxRead long
 	idle    *idleConns
+	resume  *sessions // nil: each handshake is a full one
 }
 
-func newHTTP(m config.Monitor) (ask, error) {
+func newHTTP(m config.Monitor, idle *idleConns) (ask, error) {
 	h := m.HTTP
-	p := &httpProbe{check: h, secure: m.Kind == config.HTTPS}
+	p := &httpProbe{check: h, secure: m.Kind == config.HTTPS, idle: idle}
 	p.firsts.New = newFirst
 	p.bodies.New = func() any { b := make([]byte, maxRead); return &b }
 	if p.secure || h.FollowRedirects {
@@ -55,6 +56,7 @@ func newHTTP(m config.Monitor) (ask, error) {
 		}
 		cfg.NextProtos = []string{"http/1.1"}
 		p.tls = cfg
+		p.resume = newSessions(cfg, h.Resume)
 	}
 	target, err := url.ParseRequestURI(h.Path)
 	if err != nil {
@@ -66,9 +68,6 @@ func newHTTP(m config.Monitor) (ask, error) {
 	}
 	if p.request, p.wire, err = p.render(target); err != nil {
 		return nil, fmt.Errorf("the request cannot be written: %w", err)
-	}
-	if h.KeepAlive {
-		p.idle = newIdleConns(2*m.Interval + m.Timeout)
 	}
 	return p.ask, nil
 }
@@ -100,7 +99,7 @@ func (p *httpProbe) render(target *url.URL) (*http.Request, []byte, error) {
 	}
 	r := &http.Request{
 		Method: method, URL: target, Host: p.check.Host, Header: p.header,
-		ProtoMajor: 1, ProtoMinor: 1, Close: !p.check.KeepAlive,
+		ProtoMajor: 1, ProtoMinor: 1, Close: p.idle == nil,
 	}
 	var b bytes.Buffer
 	err := r.Write(&b)
@@ -113,6 +112,7 @@ func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 	q := question{port: p.check.Port, secure: p.secure, request: p.request, wire: p.wire}
 	body := scratch{pool: &p.bodies}
 	defer body.release()
+	defer p.distrust(at)
 	for hop := 0; ; hop++ {
 		resp, err := p.exchange(ctx, at, q, &body)
 		if at.err = err; err != nil {
@@ -132,6 +132,13 @@ func (p *httpProbe) ask(ctx context.Context, at *attempt) {
 			return
 		}
 		q = *next
+	}
+}
+
+// distrust has the next probe of an endpoint that failed shake hands in full.
+func (p *httpProbe) distrust(at *attempt) {
+	if p.resume != nil && (at.err != nil || !at.accepted || at.missing != "" || at.lapsed) {
+		p.resume.forget(at.addr)
 	}
 }
 
@@ -178,7 +185,10 @@ func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body 
 		}
 	}
 	var cfg *tls.Config
-	if q.secure {
+	switch {
+	case q.secure && p.secure && q.port == p.check.Port && p.resume != nil:
+		cfg = p.resume.config(at.addr)
+	case q.secure:
 		cfg = p.tls
 	}
 	c, err := connect(ctx, at, q.port, cfg)
@@ -193,7 +203,7 @@ func (p *httpProbe) exchange(ctx context.Context, at *attempt, q question, body 
 // The answer is nil for one that fulfils every condition and was too plain to
 // need net/http.
 func (p *httpProbe) converse(ctx context.Context, at *attempt, c *conn, q question, body *scratch) (*http.Response, error) {
-	stop := c.watch(ctx)
+	stop := c.obey(ctx)
 	resp, open, err := p.read(at, c, q, body)
 	keep := stop() && err == nil && open && p.idle != nil &&
 		q.port == p.check.Port && q.secure == p.secure && at.accepted && at.missing == "" && !at.lapsed

@@ -4,7 +4,7 @@
 //
 // It keeps no schedule, forms no opinion and remembers no result: health does
 // that. No goroutine and no timer outlives a call; the one thing that may is
-// an idle connection of a monitor with keep_alive.
+// an idle connection of a monitor with keep_alive or watch.
 package probe
 
 import (
@@ -29,9 +29,17 @@ import (
 type Probe func(ctx context.Context, addr netip.Addr) health.Result
 
 // New returns the probe of m. It reads the file of m's root certificates once;
-// the error names that file and what to do about it.
-func New(m config.Monitor) (Probe, error) {
-	ask, err := asker(m)
+// the error names that file and what to do about it. It watches nothing: see
+// [Watch].
+func New(m config.Monitor) (Probe, error) { return newProbe(m, nil) }
+
+func newProbe(m config.Monitor, w *Watch) (Probe, error) {
+	if w != nil && m.Watch {
+		if err := w.supported(m); err != nil {
+			return nil, err
+		}
+	}
+	ask, err := asker(m, newIdleConns(m, w))
 	if err != nil {
 		return nil, fmt.Errorf("monitor %s: %w", m.Name, err)
 	}
@@ -42,14 +50,16 @@ func New(m config.Monitor) (Probe, error) {
 // at.deadline and notes in at how far it came.
 type ask func(ctx context.Context, at *attempt)
 
-func asker(m config.Monitor) (ask, error) {
+// asker returns the question of m, whose probe keeps connections in idle
+// where that is not nil.
+func asker(m config.Monitor, idle *idleConns) (ask, error) {
 	switch m.Kind {
 	case config.HTTPS, config.HTTP:
-		return newHTTP(m)
+		return newHTTP(m, idle)
 	case config.TLS:
-		return newTLS(m)
+		return newTLS(m, idle)
 	case config.TCP_:
-		return newTCP(m), nil
+		return newTCP(m, idle), nil
 	case config.DNS_:
 		return newDNS(m), nil
 	case config.ICMP:

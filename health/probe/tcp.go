@@ -10,7 +10,7 @@ import (
 
 // newTCP returns the question of a tcp monitor: a connection and, where the
 // monitor says so, something sent and something expected.
-func newTCP(m config.Monitor) ask {
+func newTCP(m config.Monitor, idle *idleConns) ask {
 	return func(ctx context.Context, at *attempt) {
 		c, err := connect(ctx, at, m.TCP.Port, nil)
 		if at.err = err; err != nil {
@@ -18,12 +18,16 @@ func newTCP(m config.Monitor) ask {
 		}
 		if m.TCP.Send == "" && empty(m.TCP.Expect) {
 			at.stage = answered
-			c.abort()
+			c.leave(at, idle)
 			return
 		}
-		defer c.Close() // in peace: a reset could overtake what was sent
-		defer c.watch(ctx)()
+		stop := c.obey(ctx)
 		at.err = talk(at, c, m.TCP)
+		if !stop() || idle == nil || at.err != nil || at.missing != "" {
+			_ = c.Close() // in peace: a reset could overtake what was sent
+			return
+		}
+		c.leave(at, idle)
 	}
 }
 

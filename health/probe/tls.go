@@ -16,7 +16,7 @@ import (
 
 // newTLS returns the question of a tls monitor: a handshake, and nothing
 // after it.
-func newTLS(m config.Monitor) (ask, error) {
+func newTLS(m config.Monitor, idle *idleConns) (ask, error) {
 	cfg, err := tlsConfig(m.TLS.Host, m.TLS.RootCAs)
 	if err != nil {
 		return nil, err
@@ -26,14 +26,14 @@ func newTLS(m config.Monitor) (ask, error) {
 		c, err := connect(ctx, at, m.TLS.Port, cfg)
 		if at.err = err; err == nil {
 			at.stage = answered
-			c.abort()
+			c.leave(at, idle)
 		}
 	}, nil
 }
 
 // tlsConfig asks for the customer's own name and verifies the certificate
-// against it. It keeps no session tickets: a resumed session would not show a
-// certificate that has changed. X25519 stands before the post-quantum hybrid
+// against it. It keeps no session tickets, for a resumed session does not show
+// a certificate that has changed; see [sessions]. X25519 stands before the post-quantum hybrid
 // because key agreement is half of what an HTTPS probe costs, and every
 // server that has the hybrid has X25519.
 func tlsConfig(host, rootCAs string) (*tls.Config, error) {

@@ -30,7 +30,7 @@ func edgeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"cdn": func(ts *testscript.TestScript, neg bool, args []string) {
 			positive(ts, neg, "cdn")
 			if len(args) < 2 {
-				ts.Fatalf("usage: cdn start|start-tls NAME… · cdn NAME FAULT")
+				ts.Fatalf("usage: cdn start|start-tls NAME… · cdn NAME FAULT|kill")
 			}
 			switch args[0] {
 			case "start":
@@ -44,6 +44,10 @@ func edgeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 				e := stageOf(ts).edges[args[0]]
 				if e == nil {
 					ts.Fatalf("cdn: %s was not started", args[0])
+				}
+				if args[1] == "kill" { // as the kernel ends a process: connections too, and for good
+					e.Close()
+					return
 				}
 				ts.Check(e.Set(fault(ts, args[1])))
 			}
