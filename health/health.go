@@ -132,6 +132,7 @@ type Pool struct {
 	AddrTTL   time.Duration // of the host name's addresses, as last looked up
 	Held      string        // why votes against the pool are void (see Void); "" when they count
 	Override  *Override     // nil without one; the copy is never written to
+	Latency   time.Duration // smoothed, see [Smooth]: the mean over the endpoints that are up; 0: not known
 
 	// HoldUntil and Rising are those of a Down pool: of its look-up when that
 	// is what is Down, else of as many of its endpoints as it lacks to be up,

@@ -91,6 +91,7 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 			consider(h, p.lookup, now)
 		}
 	}
+	r.laps = r.laps[:0]
 	for _, e := range p.endpoints {
 		mute := e.mute()
 		r.scratch = r.scratch[:0]
@@ -102,11 +103,15 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 		}
 		he := health.MergeEndpoint(e.addr, r.scratch)
 		he.Mute = mute
+		if he.State == health.Up {
+			r.laps = append(r.laps, e.smooth())
+		}
 		for _, t := range e.targets {
 			describe(&he, t, now)
 		}
 		h.Endpoints = append(h.Endpoints, he)
 	}
+	h.Latency = health.MeanLatency(r.laps)
 	h.ChangeIn = steady(h.ChangeIn)
 	h.Settle(rule, p.published, now)
 	return h

@@ -34,6 +34,7 @@ type Runner struct {
 	waiting  []*target       // have pending results
 	unable   map[string]bool // monitors of which the log says that we could not probe
 	scratch  []health.Verdict
+	laps     []time.Duration // of the endpoints of the pool that is built
 
 	unready   int       // targets without a first result, until ready is closed
 	readyBy   time.Time // ready is closed at the latest; zero before Run

@@ -46,6 +46,7 @@ func (r *Runner) take(o outcome, now time.Time) {
 	}
 	if o.r.OK {
 		t.latency = o.r.Phases.Total
+		t.smooth, t.seen = health.Smooth(t.smooth, t.latency, o.r.At.Sub(t.seen)), o.r.At
 	}
 	if !o.r.CertEnd.IsZero() {
 		t.certEnd = o.r.CertEnd

@@ -21,6 +21,8 @@ type target struct {
 	ok      bool          // the latest result that says anything was a success
 	failed  time.Time     // the latest failure, counted or not
 	latency time.Duration // of the latest success
+	smooth  time.Duration // latency, smoothed by health.Smooth; 0: no success yet
+	seen    time.Time     // the latest success
 	certEnd time.Time     // as last seen
 	held    string        // why its latest vote is void
 
@@ -91,6 +93,15 @@ func (e *endpoint) mute() bool {
 		}
 	}
 	return len(e.targets) > 0
+}
+
+// smooth returns the smoothed latency of e, by the slowest of its monitors.
+func (e *endpoint) smooth() time.Duration {
+	var most time.Duration
+	for _, t := range e.targets {
+		most = max(most, t.smooth)
+	}
+	return most
 }
 
 // A pool is the owner's side of a pool.
