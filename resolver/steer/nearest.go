@@ -26,6 +26,32 @@ func Distance(a, b config.Point) float64 {
 
 func sq(x float64) float64 { return x * x }
 
+// nearest sorts by the distance from the client to a pool, and to the nearest
+// one of a policy; last resorts stay behind.
+//
+//	the client's place   the pool's   it comes
+//	not known            any          where it was
+//	known                known        by distance, the first of the chain where it is equal
+//	known                not known    behind those, in the order of the chain
+func (h *hand) nearest() {
+	p := h.run.in.Place
+	if !p.At.Known {
+		h.note("the place of these clients is not known: the order stays")
+		return
+	}
+	far := map[int]float64{}
+	for _, c := range slices.Concat(h.cards, h.bench) {
+		far[c.index] = away(p, points(c.choice, h.run.in.Policies, h.run.in.Pools))
+	}
+	closer := func(a, b *card) int {
+		return cmp.Or(order(a.late, b.late), cmp.Compare(far[a.index], far[b.index]), cmp.Compare(a.index, b.index))
+	}
+	slices.SortStableFunc(h.cards, closer)
+	slices.SortStableFunc(h.bench, closer)
+	h.because = h.chosen(Closest)
+	h.note(string(h.because))
+}
+
 // points returns where the pools behind c are: those that say so.
 func points(c config.Choice, policies map[string]*config.Policy, pools map[string]*config.Pool) []config.Point {
 	var at []config.Point
@@ -59,6 +85,9 @@ func nearestLens(own []config.Choice, policies map[string]*config.Policy, pools 
 		return nil
 	}
 	return func(p Place, key []byte) []byte {
+		if !p.At.Known {
+			return append(key, '-')
+		}
 		order, far := make([]int, len(own)), make([]float64, len(own))
 		for i := range own {
 			order[i], far[i] = i, away(p, at[i])

@@ -1,37 +1,36 @@
 // Package steer decides which pools answer for a service, and says why. Its
-// values are a [Candidate] (a pool as a service sees it now), a [Filter] (one
-// step of a policy) and a [Decision].
+// values are an [Input] (all that a decision depends on), a [Place] (where a
+// client is) and a [Decision].
+//
+// A policy is a chain of filters. What passes along it is a hand of
+// candidates: some in play, some on the bench, which take only what those in
+// play have no room for. Each filter is a method of the hand in a file of its own,
+// with its table; the ledger shares the answers out in the end. A policy that
+// stands where a pool may is a candidate like any other: it is as well as the best that
+// its own chain leaves.
 //
 // It computes and nothing else: it starts no goroutine, opens no socket,
 // reads no file and never looks at the clock. It never leaves a service
-// without a pool: when nothing is up, the last good order answers.
+// without a pool: when nothing is up, the last good order answers. Only a fence
+// that nothing able is inside of may.
 package steer
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 )
 
-// A Candidate is one pool of a service at the moment of the decision.
-type Candidate struct {
-	Pool     string
-	Weight   int           // 0–1,000,000, as configured for this service
-	State    health.State  // under any override
-	Drains   bool          // an operator drains it
-	Forced   bool          // an operator forces it down
-	Bare     string        // why it has nothing to answer with; "" when it has
-	Reason   string        // why it is not up, or what an operator said
-	ChangeIn time.Duration // soonest time in which State could change; 0: nothing is in doubt
-}
-
 // A Dropped is a candidate that a filter removed, and why.
 type Dropped struct {
 	Pool string `json:"pool"`
 	Why  string `json:"why"`
+
+	fine bool // nothing is wrong with it
 }
 
 // A Step is what one filter of the chain did.
@@ -40,6 +39,8 @@ type Step struct {
 	Note    string    `json:"note,omitempty"` // what a person should know of this step
 	Kept    []string  `json:"kept"`
 	Dropped []Dropped `json:"dropped"`
+
+	depth int // 0 in the chain of the service, more in a nested one
 }
 
 // Million is the sum of the weights of all picks of a decision.
@@ -73,7 +74,8 @@ type Decision struct {
 	FailOpen bool          // nothing that may answer is up: the last good order answers
 	Good     []string      // order to fall back on later; the previous one while failing open
 	Race     Race          // what fastest is to know next time
-	Why      string        // one line, in plain words
+	Reason   Reason        // why these, in a few words
+	Why      string        // one line, in plain words; it changes only with the answers and with what is wrong
 	Steps    []Step
 
 	// What a person must know, each in words; "" when all is well.
@@ -114,116 +116,123 @@ type Input struct {
 }
 
 // Decide runs the chain of the service's policy over its pools.
+//
+// It leaves no service without a pick, but where no pool has anything to
+// answer with, or none inside a fence that is not to be opened.
 func Decide(in Input) Decision {
-	bare := in.Bare
-	if bare == nil {
-		bare = func(string) string { return "" }
+	d := Decision{Steps: []Step{}}
+	r := &run{in: &in, steps: &d.Steps, race: &d.Race}
+	h := r.chain(in.Service.Policy, in.Service.Pools, nil, nil)
+	d.FailOpen, d.Good = h.failOpen, h.order
+	r.share(h, &d)
+	d.Reason = reason(h, &d)
+	if shared := h.sharing(&d); shared != nil {
+		d.Steps = append(d.Steps, *shared)
 	}
-	s := in.Service
-	all := candidates(s, in.Table, in.Now, bare)
-	h := hand{cards: all, good: in.Good}
-	var steps []Step
-	for _, f := range oldChain(s.Policy) {
-		h = h.play(f, &steps)
+	d.TTL = ttl(&in, &d, r.accounts)
+	d.Why = why(h, &d)
+	if in.Explain {
+		d.WouldChange = in.changes(&d, r.accounts)
 	}
-	d := Decision{
-		Union:    s.Policy == config.All,
-		FailOpen: h.failOpen,
-		Good:     h.order,
-		Steps:    steps,
-	}
-	weights := make([]int, len(h.cards))
-	for i, c := range h.cards {
-		weights[i] = max(c.Weight, 1)
-	}
-	for i, n := range split(Million, weights) {
-		d.Picks = append(d.Picks, Pick{Pool: h.cards[i].Pool, Weight: n})
-	}
-	if len(d.Picks) > 1 && !d.Union {
-		d.Draw = Again
-	}
-	d.TTL = ttl(s, all, d)
-	d.Why = why(all, d)
 	return d
 }
 
-// candidates lists the pools of s as they are now, in the order of s.
-func candidates(s config.Service, t *health.Table, now time.Time, bare func(string) string) []Candidate {
-	cs := make([]Candidate, 0, len(s.Pools))
-	for _, choice := range s.Pools {
-		c := Candidate{Pool: choice.Pool, Weight: choice.Weight, Bare: bare(choice.Pool)}
-		if p := t.Pools[choice.Pool]; p != nil {
-			c.State, c.Drains = p.Effective(now)
-			c.Reason, c.ChangeIn = p.Reason, p.ChangeIn
-			if o := p.Override; o != nil && o.Active(now) {
-				c.Forced = o.Force == health.ForceDown
-				c.ChangeIn = 0 // a forced state does not wait for probes
-				c.Reason = fmt.Sprintf("override %s by %s: %s", o.Force, o.Author, o.Reason)
-			}
+// share fills in who answers, and how a query comes to one of them.
+func (r *run) share(h *hand, d *Decision) {
+	if h.union {
+		h.bench = nil
+		for _, c := range h.cards {
+			c.leaves(func(c *card) { c.account.used = 1 })
 		}
-		cs = append(cs, c)
+		d.Picks = picks(h)
+		ones := make([]int, len(d.Picks))
+		for i := range ones {
+			ones[i] = 1
+		}
+		for i, n := range split(Million, ones) {
+			d.Picks[i].Weight = n
+		}
+	} else {
+		d.Short = r.total(h)
+		d.Picks = picks(h)
 	}
-	return cs
+	d.Union = h.together()
+	if len(d.Picks) > 1 && !d.Union {
+		d.Draw = Again
+		if h.stays() {
+			d.Draw = Stay
+		}
+	}
+	d.FenceOpen, d.FenceDown = h.fences()
 }
 
-// ttl applies gdnsd's rule: an answer lives no longer than the present state
-// is sure to last, within the bounds of the service. Only the pools whose
-// change could change this answer count: for failover those up to the pick.
-func ttl(s config.Service, all []Candidate, d Decision) time.Duration {
-	life := s.TTL
-	for _, c := range all {
-		if c.ChangeIn > 0 && c.Bare == "" {
-			life = min(life, c.ChangeIn)
-		}
-		if s.Policy == config.Failover && len(d.Picks) > 0 && c.Pool == d.Picks[0].Pool {
-			break
+// used calls f with the hands of the policies that carry something.
+func (h *hand) used(f func(*hand)) {
+	for _, c := range slices.Concat(h.cards, h.bench) {
+		if c.nest != nil && (c.given > 0 || h.union) {
+			f(c.nest)
 		}
 	}
-	if d.FailOpen {
-		life = s.TTLMin
-	}
-	return max(life, s.TTLMin).Truncate(time.Second)
 }
 
-// why says in one line what d does and what made it so.
-func why(all []Candidate, d Decision) string {
-	if len(d.Picks) == 0 {
-		return "no pool has anything to answer with: " + all[0].Bare
+// together reports whether all that answer do so together: the chain says so,
+// or that of the one policy that answers.
+func (h *hand) together() bool {
+	if h.union {
+		return true
 	}
-	var b strings.Builder
-	switch {
-	case d.FailOpen:
-		order := "the last good order"
-		if len(d.Good) == 0 {
-			order = "the order of the service"
-		}
-		fmt.Fprintf(&b, "nothing is up, so %s answers: %s", order, strings.Join(d.Pools(), ", "))
-	case len(d.Picks) == 1:
-		fmt.Fprintf(&b, "%s answers", d.Picks[0].Pool)
-	case d.Union:
-		fmt.Fprintf(&b, "%s answer together", strings.Join(d.Pools(), ", "))
-	default:
-		fmt.Fprintf(&b, "%s share the answers", shares(d.Picks))
-	}
-	for _, s := range d.Steps {
-		for _, x := range s.Dropped {
-			if x.Why != notFirst {
-				fmt.Fprintf(&b, "; %s %s", x.Pool, x.Why)
-			}
+	n, all := 0, false
+	for _, c := range slices.Concat(h.cards, h.bench) {
+		if c.given > 0 {
+			n++
+			all = c.nest != nil && c.nest.together()
 		}
 	}
-	return b.String()
+	return n == 1 && all
 }
 
-// shares writes picks with their percentages, as "fastly 95%, bunny 5%".
-func shares(ps []Pick) string {
-	sum := 0
-	for _, p := range ps {
-		sum += p.Weight
+// stays reports whether a split that is in use lets clients stay.
+func (h *hand) stays() bool {
+	stays := h.draw == Stay
+	h.used(func(n *hand) { stays = stays || n.stays() })
+	return stays
+}
+
+// fences returns what is wrong at the fences that are in use.
+func (h *hand) fences() (open, shut string) {
+	open, shut = h.fenceOpen, h.fenceDown
+	h.used(func(n *hand) {
+		o, s := n.fences()
+		open, shut = cmp.Or(open, o), cmp.Or(shut, s)
+	})
+	return open, shut
+}
+
+// sharing returns a last step where capacity, ramps or keep_warm have had a
+// say in the shares; nil where not.
+func (h *hand) sharing(d *Decision) *Step {
+	if d.Union || len(d.Picks) < 2 && d.Short == "" {
+		return nil
 	}
-	out := make([]string, len(ps))
-	for i, p := range ps {
-		out[i] = fmt.Sprintf("%s %.3g%%", p.Pool, 100*float64(p.Weight)/float64(sum))
+	plain := h.draw != Fixed && d.Short == ""
+	for _, c := range h.bench {
+		plain = plain && c.given == 0
 	}
-	return strings.Join(out, ", ")
+	for _, a := range h.run.accounts {
+		plain = plain && (a.used == 0 || a.ramp == Million && (a.most == Million || !h.capped))
+	}
+	h.used(func(*hand) { plain = false })
+	if plain {
+		return nil
+	}
+	s := &Step{Filter: "shares", Kept: d.Pools(), Dropped: []Dropped{}, Note: sharesText(d.Picks)}
+	for _, a := range h.run.accounts {
+		if a.ramp < Million {
+			s.Note += fmt.Sprintf("; the ramp of %s is at %s", a.pool, percent(a.ramp))
+		}
+	}
+	if d.Short != "" {
+		s.Note += "; " + d.Short
+	}
+	return s
 }
