@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,7 +11,7 @@ import (
 
 // The documents' blocks of YAML load. A block that leaves out top-level keys
 // that its references need gets them from here, and docs/configuration.md
-// says so: monitors web and ping, pools fastly, bunny and origin,
+// says so (docs/steering.md shows its own): monitors web and ping, pools fastly, bunny and origin,
 // the zone example.com.
 const around = `
 monitors:
@@ -24,26 +26,37 @@ zones:
 `
 
 func TestDocumentsLoad(t *testing.T) {
-	text, err := os.ReadFile("../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := 0
-	for line, block := range yamlBlocks(string(text)) {
-		blocks++
-		if _, err := Parse([]byte(surround(block)), "configuration.md:"+strconv.Itoa(line)+"+", Overrides{Hostname: "ns1.example.net"}); err != nil {
-			t.Errorf("the block that begins in line %d:\n%s\n%v", line, block, err)
+	for _, c := range []struct {
+		file    string
+		around  string // "": the file's own first block
+		atLeast int
+	}{
+		{"configuration.md", around, 8},
+		{"steering.md", "", 10},
+	} {
+		text, err := os.ReadFile("../docs/" + c.file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if blocks < 8 {
-		t.Errorf("only %d blocks", blocks)
+		blocks := yamlBlocks(string(text))
+		if c.around == "" {
+			c.around = blocks[slices.Min(slices.Collect(maps.Keys(blocks)))]
+		}
+		for line, block := range blocks {
+			if _, err := Parse([]byte(surround(block, c.around)), c.file+":"+strconv.Itoa(line)+"+", Overrides{Hostname: "ns1.example.net"}); err != nil {
+				t.Errorf("%s: the block that begins in line %d:\n%s\n%v", c.file, line, block, err)
+			}
+		}
+		if len(blocks) < c.atLeast {
+			t.Errorf("%s: only %d blocks", c.file, len(blocks))
+		}
 	}
 }
 
 // surround adds the sections of around that block does not have.
-func surround(block string) string {
+func surround(block, around string) string {
 	out := block
-	for _, key := range []string{"monitors:", "pools:", "zones:"} {
+	for _, key := range []string{"places:", "monitors:", "pools:", "zones:"} {
 		if !strings.HasPrefix(block, key) && !strings.Contains(block, "\n"+key) {
 			out += sectionOf(around, key)
 		}
@@ -98,7 +111,7 @@ func TestDocumentNamesLimits(t *testing.T) {
 		limit int
 	}{
 		{"monitors", MaxMonitors}, {"pools", MaxPools}, {"addresses of a pool", MaxAddresses}, {"monitors of a pool", MaxPoolMonitors}, {"zones", MaxZones},
-		{"name servers of a zone", MaxNS}, {"services, over all zones", MaxServices}, {"pools of a service", MaxChoices}, {"octets of one value", MaxValue}, {"problems reported", MaxProblems},
+		{"name servers of a zone", MaxNS}, {"services, over all zones", MaxServices}, {"pools of a service", MaxChoices}, {"policies", MaxPolicies}, {"policies inside policies", MaxNesting}, {"places of a map, networks of `places`", MaxPlaces}, {"octets of one value", MaxValue}, {"problems reported", MaxProblems},
 	} {
 		if want := "| " + row.what + " | " + thousands(row.limit) + " |"; !strings.Contains(string(text), want) {
 			t.Errorf("docs/configuration.md does not have the row %q", want)
