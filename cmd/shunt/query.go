@@ -17,37 +17,46 @@ import (
 
 // newExplain is `shunt explain`.
 func newExplain(g *global) *cobra.Command {
-	var client string
+	var who admin.Asker
 	cmd := &cobra.Command{
 		Use:   "explain NAME [TYPE]",
 		Short: "Show the chain behind an answer, step by step",
+		Long: `Show the filters behind an answer, what each kept and dropped, what answers
+now, for how long it may be kept, and what would change it. Where answers depend
+on the client's place, say for whom: by its address, or by its country and its
+AS number. Without either it is a client of whom nothing is known.`,
 		Example: `  shunt explain www.example.com
-  shunt explain www.example.com AAAA --client 198.51.100.7`,
-		Args:              takes(1, 2),
+  shunt explain www.example.com AAAA --client 198.51.100.7
+  shunt explain www.example.com --country DE --asn 64500`,
+		Args: takes(1, 2),
+		PreRunE: func(c *cobra.Command, _ []string) error {
+			if who.Client != "" && who.Country+who.ASN != "" {
+				return usageError{fmt.Errorf("--client knows where it is: leave out --country and --asn (see %s --help)", c.CommandPath())}
+			}
+			return nil
+		},
 		ValidArgsFunction: completeNames(g),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, args []string) error {
 			qtype := "A"
 			if len(args) == 2 {
 				qtype = args[1]
 			}
-			e, err := node.Explain(c.Context(), args[0], qtype, client)
+			e, err := node.Explain(c.Context(), args[0], qtype, who)
 			if err != nil {
 				return err
 			}
 			return g.print(c.OutOrStdout(), e, func() { writeExplanation(c.OutOrStdout(), e) })
 		}),
 	}
-	cmd.Flags().StringVar(&client, "client", "", "the asking client's `address`")
+	cmd.Flags().StringVar(&who.Client, "client", "", "the asking client's `address`")
+	cmd.Flags().StringVar(&who.Country, "country", "", "its country or subdivision, by the ISO `code`, as DE or US-CA")
+	cmd.Flags().StringVar(&who.ASN, "asn", "", "its AS `number`, as 64500")
 	return cmd
 }
 
 // writeExplanation prints e for people.
 func writeExplanation(w io.Writer, e *controller.Explanation) {
-	fmt.Fprintf(w, "%s %s", e.Name, e.Type)
-	if e.Client != "" {
-		fmt.Fprintf(w, " for %s", e.Client)
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "%s %s%s\n", e.Name, e.Type, asker(e))
 	if e.Service != "" {
 		fmt.Fprintf(w, "  service %s, policy %s\n", e.Service, e.Policy)
 	}
@@ -61,10 +70,42 @@ func writeExplanation(w io.Writer, e *controller.Explanation) {
 		}
 	}
 	fmt.Fprintf(w, "  %s\n", e.Why)
+	if e.Service != "" {
+		fmt.Fprintf(w, "  kept for %s%s\n", count(e.TTL, "second"), drawn(e.Draw))
+		for i, c := range e.WouldChange {
+			lead := "                "
+			if i == 0 {
+				lead = "  would change: "
+			}
+			fmt.Fprintf(w, "%s%s\n", lead, c)
+		}
+	}
 	fmt.Fprintf(w, "%s\n", e.Rcode)
 	for _, rr := range slices.Concat(e.Answer, e.Referral) {
 		fmt.Fprintf(w, "  %s\n", rr)
 	}
+}
+
+// asker says whom e is for; "" for anyone.
+func asker(e *controller.Explanation) string {
+	switch {
+	case e.Client != "" && e.Place != "":
+		return fmt.Sprintf(" for %s (%s)", e.Client, e.Place)
+	case e.Client+e.Place != "":
+		return " for " + e.Client + e.Place
+	}
+	return ""
+}
+
+// drawn says how a client comes to one of several answers.
+func drawn(draw string) string {
+	switch draw {
+	case "again":
+		return ", drawn for each client network, and again after a while"
+	case "stay":
+		return ", drawn for each client network, which stays with it"
+	}
+	return ""
 }
 
 // newProbe is `shunt probe`.

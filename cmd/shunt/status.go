@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,14 +105,52 @@ func writeStatus(w io.Writer, s *admin.Status) {
 	if len(s.Services) > 0 {
 		rows := [][]string{{"SERVICE", "POLICY", "ANSWERING", "TTL", "WHY"}}
 		for _, v := range s.Services[:min(len(s.Services), maxRows)] {
-			rows = append(rows, []string{v.Name, v.Policy, strings.Join(v.Answering, ","), fmt.Sprint(v.TTL), oneLine(v.Why)})
+			rows = append(rows, []string{v.Name, v.Policy, answering(v), fmt.Sprint(v.TTL), oneLine(v.Why)})
 		}
 		fmt.Fprintln(w)
 		table(w, rows)
+		if rows := calmRows(s.Services); len(rows) > 1 {
+			fmt.Fprintln(w)
+			table(w, rows[:min(len(rows), maxRows)])
+		}
 		if n := len(s.Services) - maxRows; n > 0 {
 			fmt.Fprintf(w, "and %d more (--json lists all)\n", n)
 		}
 	}
+}
+
+// answering lists the pools of v with their shares. Where that depends on the
+// client's place, it lists all that answer anyone.
+func answering(v controller.ServiceStatus) string {
+	if v.Places > 1 {
+		return fmt.Sprintf("%s (by place)", strings.Join(v.Answering, ","))
+	}
+	if len(v.Shares) < 2 || v.Shares[0].Percent == 100 {
+		return strings.Join(v.Answering, ",")
+	}
+	out := make([]string, len(v.Shares))
+	for i, s := range v.Shares {
+		out[i] = s.Pool + " " + percent(s.Percent)
+	}
+	return strings.Join(out, ",")
+}
+
+// percent writes p as 5%, 0.1% or 33.3%.
+func percent(p float64) string { return strconv.FormatFloat(math.Round(10*p)/10, 'f', -1, 64) + "%" }
+
+// calmRows are the lines of the table of what moves by itself, and of what does
+// not: ramps and spent budgets.
+func calmRows(services []controller.ServiceStatus) [][]string {
+	rows := [][]string{{"SERVICE", "POOL", "HAS", "NEXT", "IN"}}
+	for _, v := range services {
+		for _, r := range v.Ramps {
+			rows = append(rows, []string{v.Name, r.Pool, percent(r.Percent), percent(r.Next), age(time.Until(r.At))})
+		}
+		if m := v.Moves; m != nil && m.Until != nil {
+			rows = append(rows, []string{v.Name, strings.Join(m.Held, ","), fmt.Sprintf("%d of %d moves", m.Used, m.Limit), "may come", age(time.Until(*m.Until))})
+		}
+	}
+	return rows
 }
 
 // poolRow is one line of the pool table. The reason of a pool that is up is
@@ -134,9 +174,15 @@ func poolRow(p controller.PoolStatus) []string {
 	}
 	if p.Rising > 0 {
 		reason += fmt.Sprintf("; %d successes in a row", p.Rising)
-		if p.HoldUntil != nil && time.Until(*p.HoldUntil) > 0 {
-			reason += ", held down for " + age(time.Until(*p.HoldUntil))
-		}
+	}
+	if p.HoldUntil != nil && time.Until(*p.HoldUntil) > 0 {
+		reason += "; held down for " + age(time.Until(*p.HoldUntil))
+	}
+	switch {
+	case p.Waits != "" && p.WaitsUntil != nil:
+		reason = "waits, back in " + age(time.Until(*p.WaitsUntil))
+	case p.Waits != "":
+		reason = p.Waits
 	}
 	if p.Held != "" {
 		reason = p.Held

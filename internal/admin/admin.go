@@ -19,6 +19,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -111,14 +113,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for route, h := range map[string]handler{
-		"GET /v1/status":              s.status,
-		"GET /v1/explain":             s.explain,
-		"POST /v1/pools/{pool}/probe": s.probe,
-		"PUT /v1/overrides/{pool}":    s.setOverride,
-		"DELETE /v1/overrides/{pool}": s.clearOverride,
-		"PUT /v1/freeze":              s.freeze,
-		"DELETE /v1/freeze":           s.unfreeze,
-		"POST /v1/reload":             s.reload,
+		"GET /v1/status":                 s.status,
+		"GET /v1/explain":                s.explain,
+		"POST /v1/pools/{pool}/probe":    s.probe,
+		"POST /v1/pools/{pool}/failback": s.failback,
+		"PUT /v1/overrides/{pool}":       s.setOverride,
+		"DELETE /v1/overrides/{pool}":    s.clearOverride,
+		"PUT /v1/freeze":                 s.freeze,
+		"DELETE /v1/freeze":              s.unfreeze,
+		"POST /v1/reload":                s.reload,
 	} {
 		mux.Handle(route, h)
 	}
@@ -184,14 +187,21 @@ func (s *Server) status(*http.Request) (any, error) {
 
 func (s *Server) explain(r *http.Request) (any, error) {
 	q := r.URL.Query()
-	var client netip.Addr
+	who := controller.Asker{Country: q.Get("country")}
+	var err error
 	if text := q.Get("client"); text != "" {
-		var err error
-		if client, err = netip.ParseAddr(text); err != nil {
+		if who.Addr, err = netip.ParseAddr(text); err != nil {
 			return nil, fmt.Errorf("client: %w (write an IPv4 or IPv6 address)", err)
 		}
 	}
-	return s.Controller.Explain(q.Get("name"), q.Get("type"), client)
+	if text := q.Get("asn"); text != "" {
+		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToUpper(text), "AS"), 10, 32)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("asn: %q is no AS number (write 64500 or AS64500)", text)
+		}
+		who.ASN = uint32(n)
+	}
+	return s.Controller.Explain(q.Get("name"), q.Get("type"), who)
 }
 
 // A Report is what one probe saw, or the look-up of a pool's host name.
@@ -283,6 +293,14 @@ func (s *Server) setOverride(r *http.Request) (any, error) {
 
 func (s *Server) clearOverride(r *http.Request) (any, error) {
 	return struct{}{}, s.Controller.ClearOverride(r.Context(), r.PathValue("pool"), peer(r.Context()))
+}
+
+func (s *Server) failback(r *http.Request) (any, error) {
+	c, _, err := change(r)
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.Controller.Failback(r.Context(), r.PathValue("pool"), c.Reason, c.Author)
 }
 
 func (s *Server) freeze(r *http.Request) (any, error) {

@@ -36,9 +36,13 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return call[*Status](ctx, c, "GET", "/v1/status", nil)
 }
 
-// Explain asks what answers name, and why. Qtype and client may be "".
-func (c *Client) Explain(ctx context.Context, name, qtype, client string) (*controller.Explanation, error) {
-	q := url.Values{"name": {name}, "type": {qtype}, "client": {client}}
+// An Asker is whom an explanation is for, in words: an address, or a country
+// (DE, US-CA) and an AS number (64500). All may be "".
+type Asker struct{ Client, Country, ASN string }
+
+// Explain asks what answers name for who, and why. Qtype may be "".
+func (c *Client) Explain(ctx context.Context, name, qtype string, who Asker) (*controller.Explanation, error) {
+	q := url.Values{"name": {name}, "type": {qtype}, "client": {who.Client}, "country": {who.Country}, "asn": {who.ASN}}
 	return call[*controller.Explanation](ctx, c, "GET", "/v1/explain?"+q.Encode(), nil)
 }
 
@@ -55,6 +59,12 @@ func (c *Client) Override(ctx context.Context, pool string, ch Change) (health.O
 // ClearOverride ends the override of pool.
 func (c *Client) ClearOverride(ctx context.Context, pool string) error {
 	_, err := call[struct{}](ctx, c, "DELETE", "/v1/overrides/"+url.PathEscape(pool), nil)
+	return err
+}
+
+// Failback lets a pool back that waits after a fall.
+func (c *Client) Failback(ctx context.Context, pool string, ch Change) error {
+	_, err := call[struct{}](ctx, c, "POST", "/v1/pools/"+url.PathEscape(pool)+"/failback", ch)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,17 +20,18 @@ type Refused struct{ Why string }
 func (r Refused) Error() string { return r.Why + " (use --force to do it all the same)" }
 
 // Override lays o over its pool, in place of an earlier override of it. The
-// error is Refused when a service would be left with fewer usable pools than
-// safety.at_least and force is false.
+// error is Refused when that breaks a safety rule and force is false: when a
+// service would be left with fewer usable pools than safety.at_least, or one
+// of safety.rules says no. It lists all that it breaks.
 func (c *Controller) Override(ctx context.Context, o health.Override, force bool) error {
 	return c.command(ctx, func() error {
 		if c.pools[o.Pool] == nil {
 			return fmt.Errorf("there is no pool %q (the pools are: %s)", o.Pool, strings.Join(c.poolNames(), ", "))
 		}
-		if why := c.breaks(o); why != "" && !force {
-			return Refused{why}
-		} else if why != "" {
-			c.deps.Log.Warn("override breaks a safety rule", "pool", o.Pool, "breaks", why)
+		if broken := c.breaks(o, time.Now()); len(broken) > 0 && !force {
+			return Refused{strings.Join(broken, "; ")}
+		} else if len(broken) > 0 {
+			c.deps.Log.Warn("override breaks safety rules, as forced", "pool", o.Pool, "breaks", strings.Join(broken, "; "))
 		}
 		o.Set, o.Expires = anchor(o.Set, o.Expires, time.Now())
 		c.overrides[o.Pool] = o
@@ -51,33 +53,27 @@ func (c *Controller) ClearOverride(ctx context.Context, pool, author string) err
 	})
 }
 
-// breaks says which service o would leave with fewer pools that are up and
-// not drained than safety.at_least; "" for none. The only pool of a service
-// cannot be taken either: that is what force is for.
-func (c *Controller) breaks(o health.Override) string {
-	least := c.loaded.Config.Safety.AtLeast
-	if o.Force == health.ForceUp || least == 0 {
-		return ""
-	}
-	now := time.Now()
-	t := c.table(c.deps.Monitor.Table(), now)
-	for _, g := range c.groups {
-		if !slices.ContainsFunc(g.service.Pools, func(ch config.Choice) bool { return ch.Pool == o.Pool }) {
-			continue
+// Failback lets pool answer again that is up after a fall and waits. Reason is
+// for the log and may be "".
+func (c *Controller) Failback(ctx context.Context, pool, reason, author string) error {
+	return c.command(ctx, func() error {
+		p := c.table(c.deps.Monitor.Table(), time.Now()).Pools[pool]
+		switch {
+		case c.pools[pool] == nil:
+			return fmt.Errorf("there is no pool %q (the pools are: %s)", pool, strings.Join(c.poolNames(), ", "))
+		case c.freeze != nil:
+			return errors.New("automation is off: what waits goes on waiting (shunt unfreeze first, or set an override)")
+		case c.waits[pool] == "" && p != nil && p.State == health.Down:
+			return fmt.Errorf("pool %s is down: there is nothing to come back to (%s)", pool, p.Reason)
+		case c.waits[pool] == "":
+			return fmt.Errorf("pool %s does not wait", pool)
 		}
-		left := 0
-		for _, ch := range g.service.Pools {
-			if p := t.Pools[ch.Pool]; p != nil && ch.Pool != o.Pool {
-				if state, drains := p.Effective(now); state == health.Up && !drains {
-					left++
-				}
-			}
-		}
-		if left < least {
-			return fmt.Sprintf("service %s would be left with %d pools that are up; safety.at_least is %d", g.service.Name, left, least)
-		}
-	}
-	return ""
+		c.deps.Log.Warn("pool let back", "pool", pool, "waited", c.waits[pool], "reason", reason, "author", author)
+		falls := maps.Clone(c.falls)
+		delete(falls, pool)
+		c.falls = falls
+		return nil
+	})
 }
 
 // Freeze switches automation off: the pools that answer now go on answering,
@@ -129,7 +125,7 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 	return errors.Join(err, c.do(ctx, func() error {
 		c.reload = Reload{At: time.Now(), Problem: err.Error(), Restart: c.reload.Restart}
 		c.deps.Log.Error("reload refused: the configuration of before stays in force", "error", err)
-		c.decide(false)
+		c.refresh()
 		return nil
 	}))
 }
@@ -171,11 +167,15 @@ func (c *Controller) read(ctx context.Context, inForce *Loaded) (l *Loaded, remo
 // replace puts l in force, on Run's goroutine. Removes is what the guard says
 // of it, "" where it says nothing.
 func (c *Controller) replace(l *Loaded, removes string, force bool) error {
+	var broken []string
 	if removes != "" {
-		if !force {
-			return Refused{removes}
-		}
-		c.deps.Log.Warn("reload removes much, as forced", "what", removes)
+		broken = append(broken, removes)
+	}
+	broken = append(broken, c.reloadBreaks(l.Config, time.Now())...)
+	if len(broken) > 0 && !force {
+		return Refused{strings.Join(broken, "; ")}
+	} else if len(broken) > 0 {
+		c.deps.Log.Warn("reload breaks safety rules, as forced", "breaks", strings.Join(broken, "; "))
 	}
 	// The node hears of it first: monitors follow host names through our own zones.
 	c.tell(l)
@@ -184,9 +184,9 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 		return err
 	}
 	restart := needsRestart(c.started, l.Config)
-	c.adopt(l)
-	c.reload = Reload{At: time.Now(), OK: true, Restart: restart}
-	c.decide(true)
+	c.adopt(l, nil)
+	c.reload, c.stale = Reload{At: time.Now(), OK: true, Restart: restart}, ""
+	c.decide(reloaded)
 	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)
 	return nil
 }

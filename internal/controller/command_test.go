@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,7 +116,7 @@ func TestExplainNamesTheService(t *testing.T) {
 		"www.example.test": "www.example.test.", "alias.example.test": "www.example.test.",
 		"any.example.test": "*.example.test.", "x.y.example.test": "*.example.test.", "plain.example.test": "",
 	} {
-		if e, err := b.Explain(name, "A", netip.Addr{}); err != nil || e.Service != want {
+		if e, err := b.Explain(name, "A", Asker{}); err != nil || e.Service != want {
 			t.Errorf("%s is answered by the service %q, want %q (%v)", name, e.Service, want, err)
 		}
 	}

@@ -50,17 +50,23 @@ type Controller struct {
 	done chan struct{}        // closed when Run has returned
 	turn chan struct{}        // holds a token while a reload is under way
 
+	placesEvery time.Duration // how often the files of places are looked at
+
 	// Below here only Run's goroutine reads and writes.
 	loaded    *Loaded // changes only in a reload's turn, whose holder may read it too
 	pools     map[string]*config.Pool
 	policies  map[string]*config.Policy
-	groups    []group
+	groups    []*group
+	falls     map[string]health.Fall // of pools that are not back; never written to
+	waits     map[string]string      // what pools that are up wait for; never written to
+	back      map[string]time.Time   // until when, of those that time brings back; never written to
 	gen       uint64
 	overrides map[string]health.Override
 	freeze    *frozen
 	memory    memory
 	reload    Reload
 	keep      keeper
+	stale     string    // why places that were replaced are not used; "" when they are
 	dirty     bool      // the state differs from the one last given to keep
 	saved     time.Time // when the state file was last written
 	storeErr  error
@@ -68,24 +74,15 @@ type Controller struct {
 	started   *config.Config       // at the start: what a reload cannot change is still as there
 }
 
-// A group is what the services that share one decision have in common.
-type group struct {
-	service  config.Service // a representative
-	alike    int            // services beside it
-	goodKey  string
-	decision steer.Decision
-	variants []zone.Variant
-	steered  *zone.Steered
-}
-
 // A view is one consistent moment, for readers.
 type view struct {
 	loaded   *Loaded
 	live     *health.Table // as the monitor has it
 	table    *health.Table // with overrides, and frozen where frozen
-	groups   []group
+	groups   []*group
 	snapshot *zone.Snapshot
 	status   *Status
+	wake     time.Time // when time alone may change an answer; zero: never
 }
 
 // New returns a controller for the loaded configuration and the state that
@@ -97,20 +94,25 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		done:      make(chan struct{}),
 		overrides: map[string]health.Override{},
 		turn:      make(chan struct{}, 1),
-		memory:    newMemory(state.Good),
-		gen:       nextThousand(state.Generation),
-		keep:      keeper{write: state.store.write, wrote: make(chan error, 1)},
-		saved:     time.Now(),
-		held:      map[string]time.Time{},
-		started:   l.Config,
-		reload:    Reload{At: time.Now(), OK: true},
+
+		placesEvery: placesEvery,
+
+		memory:  newMemory(state.Good),
+		gen:     nextThousand(state.Generation),
+		keep:    keeper{write: state.store.write, wrote: make(chan error, 1)},
+		saved:   time.Now(),
+		held:    map[string]time.Time{},
+		started: l.Config,
+		reload:  Reload{At: time.Now(), OK: true},
 	}
 	if state.Problem != "" {
 		c.storeErr = errors.New(state.Problem)
 		d.Log.Error("started without memory", "error", state.Problem)
 	}
-	c.recall(state, time.Now())
-	c.adopt(l)
+	now := time.Now()
+	c.recall(state, now)
+	c.falls = recallFalls(state.Falls, now)
+	c.adopt(l, recallCalm(state.Calm, now))
 	return c
 }
 
@@ -144,26 +146,23 @@ func (c *Controller) recall(state *State, now time.Time) {
 	}
 }
 
-// adopt makes l the configuration in force; decisions follow in decide.
-func (c *Controller) adopt(l *Loaded) {
+// adopt makes l the configuration in force; decisions follow in decide. A
+// group takes over what was known of its services: from the groups of before,
+// else from calm, which is by the name of a representative.
+func (c *Controller) adopt(l *Loaded, calm map[string]steer.Calm) {
+	before, groups := c.loaded, c.groups
 	c.loaded = l
-	c.pools = make(map[string]*config.Pool, len(l.Config.Pools))
-	for i := range l.Config.Pools {
-		c.pools[l.Config.Pools[i].Name] = &l.Config.Pools[i]
-	}
-	c.policies = make(map[string]*config.Policy, len(l.Config.Policies))
-	for i := range l.Config.Policies {
-		c.policies[l.Config.Policies[i].Name] = &l.Config.Policies[i]
-	}
-	old := make(map[string]group, len(c.groups))
-	for _, g := range c.groups {
-		old[zone.GroupKey(g.service)] = g
-	}
+	c.pools, c.policies = l.pools, l.policies
 	services := l.Set.Groups()
-	c.groups = make([]group, len(services))
+	c.groups = make([]*group, len(services))
 	for i, s := range services {
-		was := old[zone.GroupKey(s)]
-		c.groups[i] = group{service: s, alike: l.alike[i], goodKey: goodKey(s), decision: was.decision, variants: was.variants, steered: was.steered}
+		g := &group{service: s, alike: l.alike[i], goodKey: goodKey(s), pooled: steer.Members(s, c.policies), places: l.atlas.placings[i], calm: calm[s.Name]}
+		if before != nil {
+			if at := before.Set.Group(s.Name); at >= 0 {
+				g.inherit(groups[at])
+			}
+		}
+		c.groups[i] = g
 	}
 	for pool, o := range c.overrides {
 		if c.pools[pool] == nil {
@@ -180,8 +179,10 @@ func (c *Controller) adopt(l *Loaded) {
 // next process lie above it, however soon this one ends.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.done)
-	c.decide(true)
+	c.decide(reloaded)
 	c.save()
+	watch := c.watchPlaces(ctx)
+	defer func() { <-watch }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	save := time.NewTicker(saveEvery)
@@ -197,14 +198,17 @@ func (c *Controller) Run(ctx context.Context) error {
 			c.written(err)
 		case <-c.deps.Monitor.Changed():
 			c.dirty = true
-			c.decide(false)
+			c.decide(probed)
 		case job := <-c.jobs:
 			job()
 		case <-expiry.C:
-			c.expire()
-			c.decide(false)
+			c.decide(c.expire())
 		case <-tick.C:
-			c.refresh()
+			if c.racing() {
+				c.decide(probed) // latencies change without a verdict
+			} else {
+				c.refresh()
+			}
 		case <-save.C:
 			if c.dirty || time.Since(c.saved) >= resaveEvery {
 				c.save()
@@ -227,7 +231,8 @@ func (c *Controller) do(ctx context.Context, job func() error) error {
 	}
 }
 
-// untilExpiry returns how long until an override or the freeze ends.
+// untilExpiry returns how long until an override or the freeze ends, or time
+// alone changes an answer.
 func (c *Controller) untilExpiry() time.Duration {
 	next, now := time.Minute, time.Now()
 	for _, o := range c.overrides {
@@ -236,29 +241,33 @@ func (c *Controller) untilExpiry() time.Duration {
 	if c.freeze != nil {
 		next = min(next, c.freeze.Expires.Sub(now))
 	}
+	if v := c.view.Load(); v != nil && !v.wake.IsZero() {
+		next = min(next, v.wake.Sub(now))
+	}
 	return max(next, 0) + time.Millisecond
 }
 
-// expire drops what has ended.
-func (c *Controller) expire() {
-	now := time.Now()
+// expire drops what has ended, and returns what its end is for decide.
+func (c *Controller) expire() cause {
+	now, why := time.Now(), probed
 	for pool, o := range c.overrides {
 		if !o.Active(now) {
 			c.deps.Log.Info("override ended", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
 			delete(c.overrides, pool)
-			c.dirty = true
+			c.dirty, why = true, byHand
 		}
 	}
 	if c.freeze != nil && !c.freeze.Active(now) {
 		c.deps.Log.Warn("freeze ended: automation is on again", "reason", c.freeze.Reason, "author", c.freeze.Author)
 		c.freeze = nil
-		c.dirty = true
+		c.dirty, why = true, byHand
 	}
+	return why
 }
 
-// decide takes every decision anew, and publishes a snapshot when an answer
-// or the configuration changed.
-func (c *Controller) decide(reloaded bool) {
+// decide takes every decision anew that something bears on, and publishes a
+// snapshot when an answer or the configuration changed.
+func (c *Controller) decide(why cause) {
 	now := time.Now()
 	live := c.deps.Monitor.Table()
 	if c.freeze != nil {
@@ -267,13 +276,19 @@ func (c *Controller) decide(reloaded bool) {
 		}
 	}
 	table := c.table(live, now)
-	changed := reloaded
+	c.settleFalls(table, now)
+	changed := why == reloaded
+	next := view{loaded: c.loaded, live: live, table: table}
 	for i := range c.groups {
-		if c.redecide(&c.groups[i], table, now) {
+		if c.redecide(i, table, now, why) {
 			changed = true
 		}
+		next.soon(c.groups[i].wake)
 	}
-	next := view{loaded: c.loaded, live: live, table: table, groups: append([]group(nil), c.groups...)}
+	for _, at := range c.back {
+		next.soon(at)
+	}
+	next.groups = slices.Clone(c.groups)
 	if prev := c.view.Load(); prev != nil && !changed {
 		next.snapshot = prev.snapshot
 	} else {
@@ -281,6 +296,13 @@ func (c *Controller) decide(reloaded bool) {
 	}
 	next.status = c.status(&next, now)
 	c.view.Store(&next)
+}
+
+// soon makes v due at the moment at, where that is sooner; zero is never.
+func (v *view) soon(at time.Time) {
+	if !at.IsZero() && (v.wake.IsZero() || at.Before(v.wake)) {
+		v.wake = at
+	}
 }
 
 // refresh brings what people read up to date: latencies, reasons and alarms
@@ -292,26 +314,6 @@ func (c *Controller) refresh() {
 	next.table = c.table(next.live, now)
 	next.status = c.status(&next, now)
 	c.view.Store(&next)
-}
-
-// redecide takes the decision of g and reports whether its answers changed.
-func (c *Controller) redecide(g *group, t *health.Table, now time.Time) bool {
-	bare := func(pool string) string { return zone.Bare(c.pools[pool], g.service.Flatten, t.Pools[pool]) }
-	d := steer.Decide(steer.Input{Service: g.service, Policies: c.policies, Pools: c.pools, Table: t,
-		Good: c.memory.last(g.goodKey, now), Race: g.decision.Race, Now: now, Bare: bare})
-	c.memory.note(g.goodKey, d.Good, now)
-	vs := zone.Variants(d, g.service, c.pools, t)
-	prev := g.decision
-	g.decision = d
-	if prev.Why != d.Why {
-		c.dirty = true
-		c.logMove(g, prev, d)
-	}
-	if g.steered != nil && equalVariants(g.variants, vs) {
-		return false
-	}
-	g.variants, g.steered = vs, zone.Pack(vs)
-	return true
 }
 
 // publish puts a snapshot of all groups into service.
@@ -332,21 +334,6 @@ func (c *Controller) sortedOverrides() []health.Override {
 	list := slices.Collect(maps.Values(c.overrides))
 	slices.SortFunc(list, func(a, b health.Override) int { return cmp.Compare(a.Pool, b.Pool) })
 	return list
-}
-
-// logMove logs a decision whose reason changed: loudly when the pools did.
-func (c *Controller) logMove(g *group, prev, d steer.Decision) {
-	level := slog.LevelInfo
-	switch {
-	case d.FailOpen && !prev.FailOpen, len(d.Picks) == 0:
-		level = slog.LevelError
-	case slices.Equal(prev.Pools(), d.Pools()) && prev.FailOpen == d.FailOpen:
-		level = slog.LevelDebug
-	case d.FailOpen:
-		level = slog.LevelError
-	}
-	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "alike", g.alike, "policy", g.service.Policy,
-		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }
 
 // table returns the verdicts that count: those in live, or the frozen ones,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,7 +126,7 @@ func start(t *testing.T, dir, states string) *bench {
 func (b *bench) answers(string) {
 	b.Helper()
 	time.Sleep(time.Millisecond)
-	if err := b.do(context.Background(), func() error { b.decide(false); return nil }); err != nil {
+	if err := b.do(context.Background(), func() error { b.decide(probed); return nil }); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -147,7 +146,7 @@ func (b *bench) say(states string) { b.Helper(); b.monitor.say(states); b.answer
 // want checks what www answers, by asking the snapshot.
 func (b *bench) want(name, addr string) {
 	b.Helper()
-	e, err := b.Explain(name, "A", netip.Addr{})
+	e, err := b.Explain(name, "A", Asker{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -353,7 +352,7 @@ func TestInvariantDestructiveChangeRefused(t *testing.T) {
 	if err := b.Reload(ctx, true); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := b.Explain("api.example.test", "A", netip.Addr{}); err != nil || e.Rcode != "NXDOMAIN" {
+	if e, err := b.Explain("api.example.test", "A", Asker{}); err != nil || e.Rcode != "NXDOMAIN" {
 		t.Errorf("after a forced reload: %+v, %v", e, err)
 	}
 }
@@ -459,7 +458,7 @@ func BenchmarkFlip(b *testing.B) {
 	m := newFakeMonitor()
 	m.say("a+ b+")
 	c := New(l, &State{}, Deps{Monitor: m, Log: slog.New(slog.DiscardHandler), Publish: func(*zone.Snapshot) {}})
-	c.decide(true)
+	c.decide(reloaded)
 	b.ReportAllocs()
 	down := false
 	for b.Loop() {
@@ -470,7 +469,7 @@ func BenchmarkFlip(b *testing.B) {
 			m.say("a+ b+")
 		}
 		before := c.gen
-		c.decide(false)
+		c.decide(probed)
 		if c.gen != before+1 {
 			b.Fatal("no new snapshot")
 		}
@@ -491,7 +490,7 @@ func TestWordsForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := start(t, dir, "a+ b+ c+")
-	e, err := b.Explain("host.sub.example.test", "A", netip.Addr{})
+	e, err := b.Explain("host.sub.example.test", "A", Asker{})
 	if err != nil || !strings.Contains(e.Why, "delegates") || len(e.Referral) != 1 || !strings.Contains(e.Referral[0], "ns.elsewhere.") {
 		t.Errorf("a delegated name: %+v, %v", e, err)
 	}
@@ -503,7 +502,7 @@ func TestWordsForPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.say("a- b+ c+")
-	if e, err = b.Explain("www.example.test", "A", netip.Addr{}); err != nil || !strings.HasPrefix(e.Why, "frozen: ") {
+	if e, err = b.Explain("www.example.test", "A", Asker{}); err != nil || !strings.HasPrefix(e.Why, "frozen: ") {
 		t.Errorf("explain during a freeze: %q, %v", e.Why, err)
 	}
 	s := b.Status()

@@ -115,7 +115,7 @@ func (c *Controller) command(ctx context.Context, job func() error) error {
 		if err := job(); err != nil {
 			return err
 		}
-		c.decide(false)
+		c.decide(byHand)
 		saved = c.save()
 		return nil
 	})

@@ -21,7 +21,10 @@ type Loaded struct {
 	Config *config.Config
 	Set    *zone.Set
 
-	alike []int // by group: services beside its representative
+	alike    []int // by group: services beside its representative
+	pools    map[string]*config.Pool
+	policies map[string]*config.Policy
+	atlas    *atlas
 }
 
 // Load compiles the zones of cfg. Its error is [config.Problems], every zone's
@@ -54,8 +57,13 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	}
 	l := &Loaded{Config: cfg, Set: zone.NewSet(zones)}
 	l.count()
+	l.name()
 	if ps := circular(l); len(ps) > 0 {
 		return nil, ps
+	}
+	var err error
+	if l.atlas, err = openPlaces(l); err != nil {
+		return nil, config.Problems{{File: cfg.Path, Key: "places.databases", What: err.Error(), Mend: "put a whole database there, or name another"}}
 	}
 	debug.FreeOSMemory() // parsing takes several times what serving needs
 	return l, nil
@@ -71,6 +79,18 @@ func (l *Loaded) count() {
 		for _, s := range z.Services {
 			l.alike[l.Set.Group(s.Name)]++
 		}
+	}
+}
+
+// name fills in pools and policies.
+func (l *Loaded) name() {
+	l.pools = make(map[string]*config.Pool, len(l.Config.Pools))
+	for i := range l.Config.Pools {
+		l.pools[l.Config.Pools[i].Name] = &l.Config.Pools[i]
+	}
+	l.policies = make(map[string]*config.Policy, len(l.Config.Policies))
+	for i := range l.Config.Policies {
+		l.policies[l.Config.Policies[i].Name] = &l.Config.Policies[i]
 	}
 }
 
@@ -154,6 +174,9 @@ func goodKey(s config.Service) string {
 	}
 	for _, c := range s.Pools {
 		b.WriteString(" " + c.Pool)
+		if c.Policy != "" {
+			b.WriteString("policy:" + c.Policy)
+		}
 	}
 	return b.String()
 }

@@ -22,6 +22,9 @@ type State struct {
 	Good       map[string][]string `json:"good"` // last good orders
 	Verdicts   []health.Saved      `json:"verdicts"`
 
+	Falls map[string]health.Fall `json:"falls,omitempty"` // of pools that are not back
+	Calm  map[string]savedCalm   `json:"calm,omitempty"`  // ramps and budgets, by the name of a service
+
 	Problem string `json:"-"` // why there is no state, where there should be
 	store   store
 }
@@ -121,7 +124,8 @@ func (c *Controller) state(now time.Time) *State {
 			good[g.goodKey] = order
 		}
 	}
-	s := &State{Generation: c.gen, Saved: now, Overrides: c.sortedOverrides(), Good: good, Verdicts: c.deps.Monitor.Save()}
+	s := &State{Generation: c.gen, Saved: now, Overrides: c.sortedOverrides(), Good: good, Verdicts: c.deps.Monitor.Save(),
+		Falls: c.saveFalls(now), Calm: c.saveCalm(now)}
 	for i := range s.Overrides {
 		o := &s.Overrides[i]
 		o.Set, o.Expires = onWall(o.Set, now), onWall(o.Expires, now)

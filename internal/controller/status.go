@@ -1,8 +1,9 @@
 package controller
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -56,6 +57,10 @@ type PoolStatus struct {
 	Held      string           `json:"held,omitempty"`       // why votes against it are void
 	Override  *health.Override `json:"override"`             // null without one
 	Frozen    string           `json:"frozen,omitempty"`     // the state that counts while a freeze holds another than State
+
+	Waits      string     `json:"waits,omitempty"`       // what a pool that is up again waits for before it answers
+	WaitsUntil *time.Time `json:"waits_until,omitempty"` // absent while it waits for a person
+
 	Endpoints []EndpointStatus `json:"endpoints"`
 }
 
@@ -76,9 +81,36 @@ type EndpointStatus struct {
 type ServiceStatus struct {
 	Name      string   `json:"name"`
 	Policy    string   `json:"policy"`
-	Answering []string `json:"answering"`
-	TTL       int      `json:"ttl"` // seconds
+	Answering []string `json:"answering"` // the pools that answer any client
+	TTL       int      `json:"ttl"`       // seconds
 	Why       string   `json:"why"`
+
+	Shares []Share       `json:"shares"`          // of the answers to clients of whom nothing is known
+	Places int           `json:"places"`          // classes of clients told apart by where they are; 1: everyone is alike
+	Ramps  []RampStatus  `json:"ramps,omitempty"` // pools on their way to their full share
+	Moves  *BudgetStatus `json:"moves,omitempty"` // absent where they are not limited
+}
+
+// A Share is what one pool has of the answers.
+type Share struct {
+	Pool    string  `json:"pool"`
+	Percent float64 `json:"percent"` // of the answers; of a union, whose every answer has the pool, 100
+}
+
+// A RampStatus is one pool on its ramp.
+type RampStatus struct {
+	Pool    string    `json:"pool"`
+	Percent float64   `json:"percent"` // that it may have now
+	Next    float64   `json:"next"`    // and then
+	At      time.Time `json:"at"`      // when, if it stays up
+}
+
+// A BudgetStatus is how often the answers of a service moved.
+type BudgetStatus struct {
+	Used  int        `json:"used"`            // within the last hour
+	Limit int        `json:"limit"`           // from which on avoidable moves are not made
+	Until *time.Time `json:"until,omitempty"` // when one may be made again; absent while none is held back
+	Held  []string   `json:"held,omitempty"`  // the pools that may not come
 }
 
 // An Alarm is a condition that a person must know of. The runbook in
@@ -102,10 +134,9 @@ func (c *Controller) Status() *Status {
 	s := *v.status
 	for _, z := range v.loaded.Config.Zones {
 		for _, svc := range z.Services {
-			d := v.groups[v.loaded.Set.Group(svc.Name)].decision
-			s.Services = append(s.Services, ServiceStatus{Name: svc.Name, Policy: svc.Policy,
-				Answering: d.Pools(), TTL: int(d.TTL / time.Second), Why: v.why(d)})
-			if d.FailOpen {
+			g := v.groups[v.loaded.Set.Group(svc.Name)]
+			s.Services = append(s.Services, v.service(svc.Name, g))
+			if slices.ContainsFunc(g.decided, func(d steer.Decision) bool { return d.FailOpen }) {
 				s.FailOpen = append(s.FailOpen, svc.Name)
 			}
 		}
@@ -113,8 +144,45 @@ func (c *Controller) Status() *Status {
 	return &s
 }
 
+// service draws up the service called name, which is of g.
+func (v *view) service(name string, g *group) ServiceStatus {
+	d, now := g.main(), v.status.At
+	s := ServiceStatus{Name: name, Policy: g.service.Policy, Answering: g.answering(), TTL: int(d.TTL / time.Second), Why: v.why(d),
+		Shares: sharesOf(d), Places: len(g.places.samples)}
+	for _, pool := range slices.Sorted(maps.Keys(g.calm.Climbs)) {
+		climb, ramp := g.calm.Climbs[pool], g.service.Ramp
+		if climb.Phase != steer.Climbing || ramp == nil {
+			continue
+		}
+		next := ramp.Steps[min(climb.Step+1, len(ramp.Steps)-1)]
+		s.Ramps = append(s.Ramps, RampStatus{pool, percent(climb.Cap(ramp)), percent(next), onWall(climb.Due(ramp), now)})
+	}
+	if g.service.Moves > 0 {
+		s.Moves = &BudgetStatus{Used: g.calm.Moves.Used(now), Limit: g.service.Moves}
+		if until := g.calm.Blocked(g.service, now); !until.IsZero() {
+			s.Moves.Until, s.Moves.Held = moment(until, now), slices.Sorted(maps.Keys(g.calm.Unsteady))
+		}
+	}
+	return s
+}
+
+// sharesOf returns the shares of d, in the order of its picks.
+func sharesOf(d *steer.Decision) []Share {
+	shares := make([]Share, len(d.Picks))
+	for i, p := range d.Picks {
+		shares[i] = Share{p.Pool, percent(float64(p.Weight) / steer.Million)}
+		if d.Union {
+			shares[i].Percent = 100
+		}
+	}
+	return shares
+}
+
+// percent returns a share in percent, to four places behind the point.
+func percent(share float64) float64 { return math.Round(share*1e6) / 1e4 }
+
 // why says what made d, and that it rests on frozen states where it does.
-func (v *view) why(d steer.Decision) string {
+func (v *view) why(d *steer.Decision) string {
 	if v.status.Frozen != nil {
 		return "frozen: " + d.Why
 	}
@@ -142,6 +210,7 @@ func (c *Controller) status(v *view, now time.Time) *Status {
 	for i := range cfg.Pools {
 		name := cfg.Pools[i].Name
 		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.live.Pools[name], v.table.Pools[name], now))
+		c.waiting(&s.Pools[i], now)
 	}
 	s.Alarms = c.alarms(s, v, now)
 	return s
@@ -175,6 +244,14 @@ func poolStatus(p *config.Pool, h, counts *health.Pool, now time.Time) PoolStatu
 	return s
 }
 
+// waiting adds to p what it waits for.
+func (c *Controller) waiting(p *PoolStatus, now time.Time) {
+	p.Waits = c.waits[p.Name]
+	if until, ok := c.back[p.Name]; ok {
+		p.WaitsUntil = moment(until, now)
+	}
+}
+
 // moment returns t on the wall clock; nil for none.
 func moment(t, now time.Time) *time.Time {
 	if t.IsZero() {
@@ -194,91 +271,4 @@ func (p *PoolStatus) returning(now time.Time) string {
 		return fmt.Sprintf("; %d successes in a row, held down until %s", p.Rising, p.HoldUntil.Format(time.RFC3339))
 	}
 	return fmt.Sprintf("; %d successes in a row", p.Rising)
-}
-
-// warnEnding is how long before its end an override or a freeze alarms; one
-// that is short as a whole alarms in its last quarter.
-const warnEnding = 15 * time.Minute
-
-// ending reports whether what holds from set to expires is about to end.
-func ending(set, expires, now time.Time) bool {
-	return expires.Sub(now) < min(warnEnding, expires.Sub(set)/4)
-}
-
-// alarms lists the conditions that hold in s, the critical ones first, each
-// with the time since which it has held.
-func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
-	list := []Alarm{}
-	held := make(map[string]time.Time, len(c.held))
-	raise := func(code, severity, subject, what, mend string) {
-		key := code + " " + subject
-		since, ok := c.held[key]
-		if !ok {
-			since = now
-		}
-		held[key] = since
-		list = append(list, Alarm{code, severity, subject, since, what, mend})
-	}
-	if s.Blind != "" {
-		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
-	}
-	for _, g := range v.groups {
-		if len(g.decision.Picks) == 0 {
-			raise("no-answer", "critical", g.service.Name, g.decision.Why+g.others(), "answers are SERVFAIL; give the pool addresses, or mend the resolvers")
-		} else if g.decision.FailOpen {
-			raise("fail-open", "critical", g.service.Name, g.decision.Why+g.others(), "every pool is down; look at each pool's reason")
-		}
-	}
-	if s.Frozen != nil {
-		raise("frozen", "warning", "", fmt.Sprintf("automation is off until %s (%s, %s)", s.Frozen.Until.Format(time.RFC3339), s.Frozen.Author, s.Frozen.Reason), "shunt unfreeze")
-		if ending(c.freeze.Set, c.freeze.Expires, now) {
-			raise("freeze-ending", "warning", "", "the freeze ends at "+s.Frozen.Until.Format(time.RFC3339), "prolong it with shunt freeze, or be ready")
-		}
-	}
-	c.poolAlarms(s, v, now, raise)
-	if !s.Reload.OK {
-		raise("reload-refused", "warning", "", s.Reload.Problem, "mend the configuration (shunt check), then shunt reload")
-	}
-	if why := c.unsaved(now); why != "" {
-		raise("state-not-saved", "warning", "", why, "a restart forgets verdicts and overrides; look at node.state_dir")
-	}
-	c.held = held
-	slices.SortStableFunc(list, func(a, b Alarm) int { return cmp.Compare(a.Severity, b.Severity) }) // critical before warning
-	return list
-}
-
-// others says how many services share the fate of g's representative.
-func (g *group) others() string {
-	if g.alike == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (and so for %d services alike; shunt status --json lists all under fail_open)", g.alike)
-}
-
-// poolAlarms raises what concerns single pools.
-func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise func(code, severity, subject, what, mend string)) {
-	for _, p := range s.Pools {
-		if p.State == health.Down.String() {
-			raise("pool-down", "warning", p.Name, p.Reason+p.returning(now), "shunt probe "+p.Name+" shows each endpoint")
-		}
-		if p.Held != "" {
-			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
-		}
-		if o := p.Override; o != nil && ending(o.Set, o.Expires, now) {
-			raise("override-ending", "warning", p.Name, "the override ends at "+o.Expires.Format(time.RFC3339), "set it again, or be ready")
-		}
-		h := v.table.Pools[p.Name]
-		if h == nil {
-			continue
-		}
-		for _, e := range h.Endpoints {
-			if e.CertWarn {
-				verb := "ends"
-				if e.CertEnd.Before(now) {
-					verb = "ended"
-				}
-				raise("certificate-ending", "warning", p.Name+" "+e.Addr.String(), "the certificate "+verb+" at "+e.CertEnd.Format(time.RFC3339), "renew it at "+p.Operator)
-			}
-		}
-	}
 }

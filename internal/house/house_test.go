@@ -29,7 +29,7 @@ var table = map[string]string{
 	"resolver":               "config resolver/zone x/sys",
 	"resolver/steer":         "config health",
 	"resolver/zone":          "config health resolver/steer miekg/dns",
-	"internal/controller":    "config health resolver/steer resolver/zone",
+	"internal/controller":    "config health resolver/place resolver/steer resolver/zone",
 	"internal/admin":         "config health health/monitor internal/controller resolver x/sys",
 	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller resolver resolver/zone go-systemd x/sync",
 	"internal/cdntest":       "",

@@ -236,12 +236,12 @@ func TestControl(t *testing.T) {
 	if _, err := s.api.Probe(ctx, "nosuch"); err == nil {
 		t.Error("a pool that is not there was probed")
 	}
-	e, err := s.api.Explain(ctx, "www.example.test", "AAAA", "198.51.100.7")
+	e, err := s.api.Explain(ctx, "www.example.test", "AAAA", admin.Asker{Client: "198.51.100.7"})
 	if err != nil || e.Rcode != "NOERROR" || len(e.Steps) == 0 || len(e.Answer) != 0 {
 		t.Errorf("explain: %+v, %v", e, err)
 	}
 	for _, bad := range [][3]string{{"www.example.test", "OPT", ""}, {"www.example.test", "A", "nobody"}, {strings.Repeat("a", 64) + ".test", "A", ""}} {
-		if _, err := s.api.Explain(ctx, bad[0], bad[1], bad[2]); err == nil {
+		if _, err := s.api.Explain(ctx, bad[0], bad[1], admin.Asker{Client: bad[2]}); err == nil {
 			t.Errorf("explain %v: no error", bad)
 		}
 	}

@@ -1,0 +1,145 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+)
+
+// warnEnding is how long before its end an override or a freeze alarms; one
+// that is short as a whole alarms in its last quarter.
+const warnEnding = 15 * time.Minute
+
+// ending reports whether what holds from set to expires is about to end.
+func ending(set, expires, now time.Time) bool {
+	return expires.Sub(now) < min(warnEnding, expires.Sub(set)/4)
+}
+
+// alarms lists the conditions that hold in s, the critical ones first, each
+// with the time since which it has held.
+func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
+	list := []Alarm{}
+	held := make(map[string]time.Time, len(c.held))
+	raise := func(code, severity, subject, what, mend string) {
+		key := code + " " + subject
+		if _, ok := held[key]; ok {
+			return // of another class of clients
+		}
+		since, ok := c.held[key]
+		if !ok {
+			since = now
+		}
+		held[key] = since
+		list = append(list, Alarm{code, severity, subject, since, what, mend})
+	}
+	if s.Blind != "" {
+		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
+	}
+	for _, g := range v.groups {
+		g.alarms(now, raise)
+	}
+	if s.Frozen != nil {
+		raise("frozen", "warning", "", fmt.Sprintf("automation is off until %s (%s, %s)", s.Frozen.Until.Format(time.RFC3339), s.Frozen.Author, s.Frozen.Reason), "shunt unfreeze")
+		if ending(c.freeze.Set, c.freeze.Expires, now) {
+			raise("freeze-ending", "warning", "", "the freeze ends at "+s.Frozen.Until.Format(time.RFC3339), "prolong it with shunt freeze, or be ready")
+		}
+	}
+	c.poolAlarms(s, v, now, raise)
+	if c.stale != "" {
+		raise("places-stale", "warning", "", c.stale, "the databases of before stay in force; replace the file by a whole one")
+	}
+	if !s.Reload.OK {
+		raise("reload-refused", "warning", "", s.Reload.Problem, "mend the configuration (shunt check), then shunt reload")
+	}
+	if why := c.unsaved(now); why != "" {
+		raise("state-not-saved", "warning", "", why, "a restart forgets verdicts and overrides; look at node.state_dir")
+	}
+	c.held = held
+	slices.SortStableFunc(list, func(a, b Alarm) int { return cmp.Compare(a.Severity, b.Severity) }) // critical before warning
+	return list
+}
+
+// others says how many services share the fate of g's representative, and
+// where they are listed.
+func (g *group) others(where ...string) string {
+	if g.alike == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and so for %s)", strings.Join(append([]string{fmt.Sprintf("%d services alike", g.alike)}, where...), "; "))
+}
+
+// alarms raises what concerns the services of g.
+func (g *group) alarms(now time.Time, raise raiser) {
+	name := g.service.Name
+	for i := range g.decided {
+		d := &g.decided[i]
+		switch {
+		case len(d.Picks) == 0 && d.FenceDown == "" && d.FenceOpen == "":
+			raise("no-answer", "critical", name, d.Why+g.others(), "answers are SERVFAIL; give the pool addresses, or mend the resolvers")
+		case d.FailOpen && d.FenceDown == "":
+			raise("fail-open", "critical", name, d.Why+g.others("shunt status --json lists all under fail_open"), "every pool is down; look at each pool's reason")
+		}
+		if d.FenceDown != "" {
+			raise("fence-down", "critical", name, d.FenceDown+g.others(), "mend a pool inside the fence, or let the fence open")
+		}
+		if d.FenceOpen != "" {
+			raise("fence-open", "critical", name, d.FenceOpen+g.others(), "mend a pool inside the fence")
+		}
+		if d.Short != "" {
+			raise("capacity-short", "warning", name, d.Short+g.others(), "mend a pool, or raise max_share where a pool can carry more")
+		}
+	}
+	if until := g.calm.Blocked(g.service, now); !until.IsZero() {
+		pools := slices.Sorted(maps.Keys(g.calm.Unsteady))
+		raise("budget-spent", "warning", name, fmt.Sprintf("answers moved %d times within an hour, %d are allowed: %s %s behind until %s%s",
+			g.calm.Moves.Used(now), g.service.Moves, strings.Join(pools, ", "), stays(len(pools)), onWall(until, now).Format(time.RFC3339), g.others()),
+			"look why the pool flaps; an override decides at once")
+	}
+}
+
+// stays is the verb for n pools.
+func stays(n int) string {
+	if n == 1 {
+		return "stays"
+	}
+	return "stay"
+}
+
+// A raiser raises an alarm; one that is raised already stays as it is.
+type raiser func(code, severity, subject, what, mend string)
+
+// poolAlarms raises what concerns single pools.
+func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise raiser) {
+	for _, p := range s.Pools {
+		if p.State == health.Down.String() {
+			raise("pool-down", "warning", p.Name, p.Reason+p.returning(now), "shunt probe "+p.Name+" shows each endpoint")
+		}
+		if p.Waits != "" && p.WaitsUntil == nil {
+			raise("waits-for-person", "warning", p.Name, p.Name+" is up again and "+p.Waits, "shunt failback "+p.Name+", when it is well")
+		}
+		if p.Held != "" {
+			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
+		}
+		if o := p.Override; o != nil && ending(o.Set, o.Expires, now) {
+			raise("override-ending", "warning", p.Name, "the override ends at "+o.Expires.Format(time.RFC3339), "set it again, or be ready")
+		}
+		h := v.table.Pools[p.Name]
+		if h == nil {
+			continue
+		}
+		for _, e := range h.Endpoints {
+			if e.CertWarn {
+				verb := "ends"
+				if e.CertEnd.Before(now) {
+					verb = "ended"
+				}
+				raise("certificate-ending", "warning", p.Name+" "+e.Addr.String(), "the certificate "+verb+" at "+e.CertEnd.Format(time.RFC3339), "renew it at "+p.Operator)
+			}
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/resolver/steer"
+)
+
+// A savedCalm is what one service must not forget over a restart, of its
+// ramps and its budget. A race begins anew.
+type savedCalm struct {
+	Climbs   map[string]steer.Climb `json:"climbs,omitempty"`
+	Moves    steer.Budget           `json:"moves,omitempty"`
+	Unsteady []string               `json:"unsteady,omitempty"`
+}
+
+// saveCalm returns what is to outlive the process of each group, by the name
+// of its representative. Groups of which there is nothing to say are left out.
+func (c *Controller) saveCalm(now time.Time) map[string]savedCalm {
+	out := map[string]savedCalm{}
+	for _, g := range c.groups {
+		if len(g.calm.Climbs) == 0 && len(g.calm.Moves) == 0 {
+			continue
+		}
+		s := savedCalm{Climbs: make(map[string]steer.Climb, len(g.calm.Climbs)), Unsteady: slices.Sorted(maps.Keys(g.calm.Unsteady))}
+		for pool, climb := range g.calm.Climbs {
+			climb.Since = onWall(climb.Since, now)
+			s.Climbs[pool] = climb
+		}
+		for _, at := range g.calm.Moves {
+			s.Moves = append(s.Moves, onWall(at, now))
+		}
+		out[g.service.Name] = s
+	}
+	return out
+}
+
+// recallCalm returns what was saved, on now's monotonic clock.
+func recallCalm(saved map[string]savedCalm, now time.Time) map[string]steer.Calm {
+	out := make(map[string]steer.Calm, len(saved))
+	for name, s := range saved {
+		var calm steer.Calm
+		for pool, climb := range s.Climbs {
+			climb.Since = ago(climb.Since, now)
+			if calm.Climbs == nil {
+				calm.Climbs = map[string]steer.Climb{}
+			}
+			calm.Climbs[pool] = climb
+		}
+		for _, at := range s.Moves {
+			calm.Moves = append(calm.Moves, ago(at, now))
+		}
+		for _, pool := range s.Unsteady {
+			if calm.Unsteady == nil {
+				calm.Unsteady = map[string]bool{}
+			}
+			calm.Unsteady[pool] = true
+		}
+		out[name] = calm
+	}
+	return out
+}
+
+// saveFalls returns the falls of pools by the wall clock.
+func (c *Controller) saveFalls(now time.Time) map[string]health.Fall {
+	out := make(map[string]health.Fall, len(c.falls))
+	for pool, f := range c.falls {
+		f.Began = onWall(f.Began, now)
+		if !f.Ended.IsZero() {
+			f.Ended = onWall(f.Ended, now)
+		}
+		out[pool] = f
+	}
+	return out
+}
+
+// recallFalls returns saved falls on now's monotonic clock.
+func recallFalls(saved map[string]health.Fall, now time.Time) map[string]health.Fall {
+	out := make(map[string]health.Fall, len(saved))
+	for pool, f := range saved {
+		if !f.Fallen() {
+			continue
+		}
+		f.Began = ago(f.Began, now)
+		if !f.Ended.IsZero() {
+			f.Ended = ago(f.Ended, now)
+		}
+		out[pool] = f
+	}
+	return out
+}
+
+// ago returns the moment t of the wall clock on now's monotonic one; what lies
+// in the future, after the wall clock went back, is now.
+func ago(t, now time.Time) time.Time { return now.Add(-max(0, now.Round(0).Sub(t))) }
+
+// settleFalls brings the falls of pools up to t, and what those wait for that
+// are up again. A freeze holds both as they are.
+func (c *Controller) settleFalls(t *health.Table, now time.Time) {
+	if c.freeze != nil {
+		c.back = nil
+		return
+	}
+	falls := steer.NextFalls(c.pools, c.falls, t, now)
+	if !maps.Equal(falls, c.falls) {
+		c.dirty = true
+	}
+	c.falls = falls
+	waits, back := steer.Waits(c.pools, c.falls, t, now)
+	c.logWaits(waits)
+	c.waits, c.back = waits, back
+}
+
+// logWaits logs the pools that begin to wait and those that no longer do.
+func (c *Controller) logWaits(waits map[string]string) {
+	for _, pool := range slices.Sorted(maps.Keys(waits)) {
+		if c.waits[pool] == "" {
+			c.deps.Log.Warn("pool is up and waits", "pool", pool, "why", waits[pool])
+		}
+	}
+	for _, pool := range slices.Sorted(maps.Keys(c.waits)) {
+		if waits[pool] == "" && !c.falls[pool].Fallen() {
+			c.deps.Log.Info("pool is back", "pool", pool)
+		}
+	}
+}
+
+// inherit takes over what was known of the services of g while they were in
+// the group was, as far as it is of the same clients.
+func (g *group) inherit(was *group) {
+	g.calm = was.calm
+	if g.places.of != was.places.of {
+		g.calm.Races = nil // they are by place
+		return
+	}
+	g.turn, g.decided, g.of, g.seen, g.answers, g.steered = was.turn, was.decided, was.of, was.seen, was.answers, was.steered
+}
