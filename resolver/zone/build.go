@@ -9,8 +9,8 @@ import (
 	"github.com/shunt-dns/shunt/config"
 )
 
-// A builder collects the names and records of one zone as they are read, in
-// any order, and then packs them.
+// A builder collects names and records of one zone as they are read, in any
+// order: all of them, or a batch that a table takes in.
 type builder struct {
 	origin []byte
 	names  []byte   // wire names of all drafts, lower-cased
@@ -21,6 +21,11 @@ type builder struct {
 	groups []config.Service
 	byKey  map[string]uint32
 	where  []string // files that records came from
+
+	split  suffixes // of the name last looked for
+	last   uint32   // the draft last found
+	starts []uint32 // room for sortRecords
+	sorted []record // likewise
 }
 
 // A draft is a node while the zone is being read.
@@ -47,8 +52,17 @@ type record struct {
 
 func newBuilder(origin []byte) *builder {
 	b := &builder{origin: origin, index: make([]uint32, 64), byKey: map[string]uint32{}}
-	b.draft(origin)
+	b.reset()
 	return b
+}
+
+// reset forgets the names and records.
+func (b *builder) reset() {
+	b.names, b.drafts, b.recs, b.data, b.last = b.names[:0], b.drafts[:0], b.recs[:0], b.data[:0], 0
+	clear(b.index)
+	s := &b.split
+	s.split(b.origin)
+	b.insert(s, 0, 0)
 }
 
 func (b *builder) name(d *draft) []byte { return b.names[d.name:][:d.size] }
@@ -59,7 +73,10 @@ func (b *builder) rdata(r *record) []byte { return b.data[r.data:][:r.size] }
 // and be lower-cased, making it and those of its ancestors where they are
 // missing.
 func (b *builder) draft(name []byte) uint32 {
-	var s suffixes
+	if d := &b.drafts[b.last]; bytes.Equal(b.name(d), name) {
+		return b.last
+	}
+	s := &b.split
 	s.split(name)
 	last := max(s.n-labelsIn(b.origin), 0)
 	missing := 0
@@ -71,8 +88,9 @@ func (b *builder) draft(name []byte) uint32 {
 		}
 	}
 	for i := missing - 1; i >= 0; i-- {
-		parent = b.insert(&s, i, parent)
+		parent = b.insert(s, i, parent)
 	}
+	b.last = parent
 	return parent
 }
 
@@ -144,11 +162,14 @@ func (b *builder) addRecord(owner []byte, typ uint16, ttl uint32, data []byte, f
 // sortRecords orders the records by owner and type, keeping the order of the
 // file within an RRset, and drops those that say the same again (RFC 2181 §5).
 func (b *builder) sortRecords() {
-	starts := make([]uint32, len(b.drafts)+1)
+	b.starts = slices.Grow(b.starts[:0], len(b.drafts)+1)[:len(b.drafts)+1]
+	starts := b.starts
+	starts[0] = 0
 	for i := range b.drafts {
 		starts[i+1] = starts[i] + b.drafts[i].recs
 	}
-	sorted := make([]record, len(b.recs))
+	b.sorted = slices.Grow(b.sorted[:0], len(b.recs))[:len(b.recs)]
+	sorted := b.sorted
 	for i := range b.recs {
 		r := &b.recs[i]
 		sorted[starts[r.owner]] = *r
@@ -169,7 +190,7 @@ func (b *builder) sortRecords() {
 		kept = append(kept, of...)
 		from = to
 	}
-	b.recs = kept
+	b.recs, b.sorted = kept, b.recs
 }
 
 // distinct drops records of one owner that repeat an earlier one.
@@ -184,91 +205,6 @@ func (b *builder) distinct(of []record) []record {
 		}
 	}
 	return kept
-}
-
-// seal packs what was collected.
-func (b *builder) seal(name string) *Zone {
-	z := &Zone{
-		name: name, origin: b.origin, labels: labelsIn(b.origin), groups: b.groups, records: len(b.recs),
-		nodes: make([]node, len(b.drafts)*10/7+2),
-		arena: make([]byte, 1, 1+len(b.names)+len(b.data)+len(b.recs)*(rrHead+setHead)),
-	}
-	slots := b.placeNodes(z)
-	at := 0
-	for i := range b.drafts {
-		d := &b.drafts[i]
-		of := b.recs[at : at+int(d.recs)]
-		at += len(of)
-		if d.recs > 0 || d.group > 0 {
-			z.names++
-		}
-		z.deepest = max(z.deepest, int(d.labels))
-		n := &z.nodes[slots[i]]
-		n.at = uint32(len(z.arena))
-		z.arena = append(z.arena, b.name(d)...)
-		n.sets = b.packSets(z, of)
-	}
-	z.arena = slices.Clip(z.arena)
-	b.link(z, slots)
-	z.sealSOA()
-	return z
-}
-
-// placeNodes fills the hash table and returns the slot of each draft.
-func (b *builder) placeNodes(z *Zone) []uint32 {
-	slots := make([]uint32, len(b.drafts))
-	for i := range b.drafts {
-		d := &b.drafts[i]
-		s := slot(d.hash, len(z.nodes))
-		for z.nodes[s].at != 0 {
-			s = (s + 1) % len(z.nodes)
-		}
-		z.nodes[s] = node{tag: uint32(d.hash), at: 1, group: d.group, labels: d.labels}
-		slots[i] = uint32(s)
-	}
-	return slots
-}
-
-// packSets appends the RRsets made of one owner's sorted records to the arena.
-// An RRset has one TTL: the lowest that was written (RFC 2181 §5.2).
-func (b *builder) packSets(z *Zone, of []record) (sets uint16) {
-	for len(of) > 0 {
-		n, ttl := 1, of[0].ttl
-		for n < len(of) && of[n].typ == of[0].typ {
-			ttl = min(ttl, of[n].ttl)
-			n++
-		}
-		head := len(z.arena)
-		z.arena = append(z.arena, make([]byte, setHead)...)
-		for i := range of[:n] {
-			z.arena = appendRR(z.arena, of[i].typ, ttl, b.rdata(&of[i]))
-		}
-		binary.BigEndian.PutUint16(z.arena[head:], of[0].typ)
-		binary.BigEndian.PutUint16(z.arena[head+2:], uint16(n))
-		binary.BigEndian.PutUint16(z.arena[head+4:], uint16(len(z.arena)-head-setHead))
-		of = of[n:]
-		sets++
-	}
-	return sets
-}
-
-// link sets what nodes know of each other. Drafts are made parents first, so
-// one pass in their order finds the topmost cut of each.
-func (b *builder) link(z *Zone, slots []uint32) {
-	for i := range b.drafts {
-		d, n := &b.drafts[i], &z.nodes[slots[i]]
-		n.kind = z.kindOf(n, i == 0)
-		if i > 0 {
-			up := &z.nodes[slots[d.parent]]
-			n.cut = up.cut
-			if name := b.name(d); name[0] == 1 && name[1] == '*' {
-				up.star = slots[i] + 1
-			}
-		}
-		if n.cut == 0 && n.kind != 0 {
-			n.cut = slots[i] + 1
-		}
-	}
 }
 
 // GroupKey names what services of one group have in common. It is the same

@@ -136,16 +136,21 @@ func (r *reader) addServices(z config.Zone) {
 func (r *reader) checkOwned(s config.Service, of []record) {
 	for i := range of {
 		rec := &of[i]
-		owned := ownedByService(rec.typ)
-		if !owned && (!s.Alias || besideCNAME(rec.typ)) {
+		if !contradicts(s, rec.typ) {
 			continue
 		}
+		owned := ownedByService(rec.typ)
 		why := "whose addresses the service answers"
 		if !owned {
 			why = "where the service answers a CNAME, beside which nothing else may stand (RFC 1034 §3.6.2)"
 		}
 		r.problem(rec.file, int(rec.line), "remove the record or the service", "%s record at %s, %s", typeName(rec.typ), s.Name, why)
 	}
+}
+
+// contradicts reports whether service s refuses records of a type at its name.
+func contradicts(s config.Service, typ uint16) bool {
+	return ownedByService(typ) || s.Alias && !besideCNAME(typ)
 }
 
 // ownedByService reports whether a service answers a type itself.

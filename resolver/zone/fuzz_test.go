@@ -35,7 +35,7 @@ func FuzzParse(f *testing.F) {
 		snap := NewSet([]*Zone{z}).Snapshot(1, nil)
 		for i := range z.nodes {
 			n := &z.nodes[i]
-			if n.at == 0 {
+			if n.at <= tomb {
 				continue
 			}
 			name := presentation(z.arena[n.at:])

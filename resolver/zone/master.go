@@ -1,12 +1,12 @@
 package zone
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shunt-dns/shunt/config"
@@ -22,23 +22,28 @@ const (
 	maxMemory  = 3 << 30 // octets of names and records: they are addressed with 32 bits
 )
 
-// byteOrder is what some editors put in front of text in UTF-8.
-const byteOrder = "\xef\xbb\xbf"
-
 // A reader reads the master file of one zone (RFC 1035 §5) and those that it
-// includes. It goes on after a problem, to tell as many as it can.
+// includes. It goes on after a problem, to tell as many as it can; but where it
+// fills a table it stops at the first, as there will be no zone.
 type reader struct {
 	b        *builder
+	t        *table  // takes in what b gathers, batch by batch; nil: b gathers all
+	cut      *cutter // cuts the file into chunks; nil: nobody needs them
 	files    fs.FS
 	tell     func(octets int)
 	folder   string // that files is rooted at
 	max      int    // records
 	budget   int64  // octets that may still be read
+	size     int64  // of the zone's own file
 	open     []string
 	stopped  bool // a limit was passed: nothing more is read
 	problems config.Problems
 	untold   int
-	buf      [512]byte // data of one record
+	recs     int                     // read so far
+	weight   int64                   // octets of their data, and of what goes with them in an arena
+	only     func(owner []byte) bool // which records are taken; nil: all
+	name     [maxName + 1]byte       // an owner as it is written
+	buf      [512]byte               // data of one record
 	line     []byte
 	pack     []byte
 }
@@ -48,7 +53,7 @@ type frame struct {
 	file   uint16 // index into builder.where
 	line   int    // of the entry being read
 	origin []byte
-	owner  []byte // of the last record, lower-cased; nil before the first
+	owner  []byte // of the last record, lower-cased, in memory of its own; nil before the first
 	bad    bool   // the last owner was no name: records that repeat it are skipped
 	ttl    uint32 // for records without one
 	hasTTL bool
@@ -58,7 +63,7 @@ type frame struct {
 // include reads one file. The including file's $TTL holds in it; what the
 // file itself sets ends with it (RFC 1035 §5.1).
 func (r *reader) include(name string, origin []byte, from frame) {
-	data, why := r.load(name)
+	file, size, why := r.load(name)
 	if why != "" {
 		if len(r.b.where) == 0 {
 			r.b.where = append(r.b.where, path.Join(r.folder, name))
@@ -66,76 +71,104 @@ func (r *reader) include(name string, origin []byte, from frame) {
 		r.problem(from.file, from.line, "", "%s", why)
 		return
 	}
+	defer file.Close()
 	f := frame{
-		file: uint16(len(r.b.where)), origin: origin, owner: from.owner,
+		file: uint16(len(r.b.where)), origin: origin, owner: slices.Clone(from.owner),
 		ttl: from.ttl, hasTTL: from.hasTTL, fixed: from.fixed,
+	}
+	top := len(r.open) == 0
+	if top {
+		r.size = size
+	} else if r.cut != nil {
+		r.cut.broken = true
 	}
 	r.b.where = append(r.b.where, filepath.Join(r.folder, filepath.FromSlash(name)))
 	r.open = append(r.open, name)
 	defer func() { r.open = r.open[:len(r.open)-1] }()
-	s := scanner{data: bytes.TrimPrefix(data, []byte(byteOrder)), line: 1}
-	untold := len(s.data) // octets from which on nothing was told yet
-	defer func() { r.tell(untold - len(s.data)) }()
+	s := scanner{src: io.LimitReader(file, size+max(r.budget, 0)+1), room: int(min(size+1, windowSize)), line: 1}
+	s.open()
+	if top && r.cut != nil {
+		s.keep = true
+		r.cut.begin(&f, &s)
+	}
+	r.entries(&f, &s)
+	r.budget -= s.read - size
+	switch {
+	case s.err != nil:
+		r.problem(from.file, from.line, "", "cannot be read: %v", s.err)
+	case r.budget < 0:
+		r.problem(from.file, from.line, "", "%s is too large: the files of a zone may have %d octets in all", name, maxOctets)
+	case top && r.t != nil && !r.stopped:
+		r.flush(&s)
+		if r.cut != nil {
+			r.cut.end(r, &f, &s)
+		}
+	}
+}
+
+// entries reads what s has.
+func (r *reader) entries(f *frame, s *scanner) {
+	told := int64(0) // octets
+	defer func() { r.tell(int(s.read - int64(len(s.data)) - told)) }()
 	for n := 1; !r.stopped; n++ {
 		text, wrong, ok := s.next()
 		if !ok {
 			return
 		}
 		if n%tellEvery == 0 {
-			r.tell(untold - len(s.data))
-			untold = len(s.data)
+			now := s.read - int64(len(s.data))
+			r.tell(int(now - told))
+			told = now
 		}
 		f.line = s.at
+		if wrong == "" {
+			r.chunks(f, s, text)
+		}
 		switch {
 		case wrong != "":
 			r.problem(f.file, f.line, "", "%s", wrong)
 		case text[0] == '$':
-			r.directive(&f, text)
+			r.directive(f, text)
 		default:
-			r.record(&f, text)
+			r.record(f, text)
 		}
 	}
 }
 
-// load reads a file as far as the limits allow, and says why it cannot.
-func (r *reader) load(name string) (data []byte, why string) {
+// load opens a file as far as the limits allow, and says why it cannot.
+func (r *reader) load(name string) (file fs.File, size int64, why string) {
 	switch {
 	case !fs.ValidPath(name) || name == ".":
-		return nil, fmt.Sprintf("$INCLUDE %s leaves the folder of the zone's file", name)
+		return nil, 0, fmt.Sprintf("$INCLUDE %s leaves the folder of the zone's file", name)
 	case len(r.open) == maxDepth:
-		return nil, fmt.Sprintf("$INCLUDE %s: files include each other more than %d deep", name, maxDepth)
+		return nil, 0, fmt.Sprintf("$INCLUDE %s: files include each other more than %d deep", name, maxDepth)
 	case len(r.b.where) == maxFiles:
-		return nil, fmt.Sprintf("more than %d files are included", maxFiles)
+		return nil, 0, fmt.Sprintf("more than %d files are included", maxFiles)
 	}
 	for _, o := range r.open {
 		if o == name {
-			return nil, fmt.Sprintf("%s includes itself", name)
+			return nil, 0, fmt.Sprintf("%s includes itself", name)
 		}
 	}
 	file, err := r.files.Open(name)
 	if err != nil {
-		return nil, fmt.Sprintf("cannot be read: %v", err)
+		return nil, 0, fmt.Sprintf("cannot be read: %v", err)
 	}
-	defer file.Close()
 	r.budget -= fileWeight
 	if info, err := file.Stat(); err == nil {
+		size = info.Size()
 		if info.IsDir() {
-			return nil, fmt.Sprintf("%s is a folder", name)
+			why = fmt.Sprintf("%s is a folder", name)
+		} else if size > r.budget {
+			why = fmt.Sprintf("%s is too large: the files of a zone may have %d octets in all", name, maxOctets)
 		}
-		if info.Size() > r.budget {
-			return nil, fmt.Sprintf("%s is too large: the files of a zone may have %d octets in all", name, maxOctets)
-		}
-		data = make([]byte, 0, info.Size()+512)
 	}
-	buf := bytes.NewBuffer(data)
-	n, err := io.Copy(buf, io.LimitReader(file, r.budget+1))
-	if err != nil {
-		return nil, fmt.Sprintf("cannot be read: %v", err)
+	if why != "" {
+		file.Close()
+		return nil, 0, why
 	}
-	if r.budget -= n; r.budget < 0 {
-		return nil, fmt.Sprintf("%s is too large: the files of a zone may have %d octets in all", name, maxOctets)
-	}
-	return buf.Bytes(), ""
+	r.budget -= size
+	return file, size, ""
 }
 
 // directive obeys a line that begins with a dollar sign.
@@ -187,6 +220,10 @@ func (r *reader) includeLine(f *frame, rest []byte) {
 			return
 		}
 		origin = lower(origin[:0], origin)
+	}
+	if len(r.open) == 0 {
+		r.problem(f.file, f.line, "", "$INCLUDE in a part of a file")
+		return
 	}
 	if filepath.IsAbs(name) {
 		if inside, err := filepath.Rel(r.folder, name); err == nil {

@@ -57,30 +57,68 @@ func Parse(z config.Zone, node string, files fs.FS) (*Zone, config.Problems) {
 // every few thousand entries, from this goroutine, with the octets of master
 // files that were read since its last call.
 func ParseTelling(z config.Zone, node string, files fs.FS, tell func(octets int)) (*Zone, config.Problems) {
+	return parseAfter(nil, newCutter(), z, node, files, tell)
+}
+
+// parseAfter is ParseTelling, for a zone that will have the size of prev, where
+// that is not nil. Cut cuts its file into chunks.
+//
+// A zone without problems is made while it is read. To tell of the problems of
+// one that has some takes all of its records at once, so that is read again.
+func parseAfter(prev *Zone, cut *cutter, z config.Zone, node string, files fs.FS, tell func(octets int)) (*Zone, config.Problems) {
 	origin, ok := wireName(dns.Fqdn(z.Name))
 	if !ok {
 		return nil, config.Problems{{File: z.File, What: fmt.Sprintf("%q is no name for a zone", z.Name)}}
 	}
+	r := newReader(z, origin, files, tell)
+	r.t, r.cut = newTable(origin, dns.CanonicalName(z.Name)), cut
+	if prev != nil && prev.plan != nil {
+		r.t.room(prev.plan.used-prev.plan.tombs, len(prev.arena)-prev.plan.wasted, 1)
+	}
+	r.read(z, node)
+	if built := r.finish(z, node); built != nil {
+		return built, nil
+	}
+	r = newReader(z, origin, files, func(int) {})
+	r.read(z, node)
+	return r.explain(z, node)
+}
+
+func newReader(z config.Zone, origin []byte, files fs.FS, tell func(octets int)) *reader {
 	r := &reader{b: newBuilder(origin), files: files, tell: tell, folder: filepath.Dir(z.File), max: z.Max, budget: maxOctets}
 	if z.Max == 0 {
 		r.max = defaultMax
 	}
+	return r
+}
+
+// read reads the zone's file, or makes up what stands for it.
+func (r *reader) read(z config.Zone, node string) {
 	if z.File == "" {
 		r.make(z, node)
 	} else {
-		r.include(filepath.Base(z.File), origin, frame{})
+		r.include(filepath.Base(z.File), r.b.origin, frame{})
 	}
+}
+
+// explain returns the problems that all the records of r have; or, where the
+// file has been mended meanwhile, their zone.
+func (r *reader) explain(z config.Zone, node string) (*Zone, config.Problems) {
 	r.b.sortRecords()
 	r.checkRecords()
 	r.addServices(z)
 	if len(r.problems) > 0 {
 		return nil, r.told()
 	}
-	built := r.b.seal(dns.CanonicalName(z.Name))
-	if ps := checkServices(built, z); len(ps) > 0 {
+	r.t = newTable(r.b.origin, dns.CanonicalName(z.Name))
+	r.t.take(r.b, func([]record) {}, 1)
+	r.t.fit(nil)
+	r.t.seal(r.b)
+	r.t.z.plan = r.t.plan(z, node, nil)
+	if ps := checkServices(r.t.z, z); len(ps) > 0 {
 		return nil, ps
 	}
-	return built, nil
+	return r.t.z, nil
 }
 
 // defaultMax is the number of records a zone may have when config.Zone.Max

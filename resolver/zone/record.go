@@ -25,7 +25,9 @@ func (r *reader) record(f *frame, text []byte) {
 			r.problem(f.file, f.line, "", "a record without a type")
 			return
 		}
-		if t, ok := parseTTL(word); ok && !stated {
+		if t, ok := common(word); ok {
+			typ = t // first, as most words are types, and none of them is anything else
+		} else if t, ok := parseTTL(word); ok && !stated {
 			ttl, stated = t, true
 		} else if class, ok := parseClass(word); ok {
 			if class != dns.ClassINET {
@@ -71,12 +73,12 @@ func (r *reader) owner(f *frame, text []byte) (rest []byte, ok bool) {
 		return text, f.owner != nil && !f.bad
 	}
 	word, rest := token(text)
-	name, wrong := appendName(nil, word, f.origin)
+	name, wrong := appendName(r.name[:0], word, f.origin)
 	if f.bad = wrong != ""; f.bad {
 		r.problem(f.file, f.line, "", "owner %s: %s", word, wrong)
 		return nil, false
 	}
-	f.owner = lower(name[:0], name)
+	f.owner = lower(f.owner[:0], name)
 	return rest, true
 }
 
@@ -90,16 +92,29 @@ func (r *reader) take(f *frame, typ uint16, ttl uint32, data []byte) {
 	case typ == dns.TypeSOA && len(f.owner) != len(r.b.origin):
 		r.problem(f.file, f.line, "", "the SOA belongs at %s", presentation(r.b.origin))
 		return
-	case len(r.b.recs) >= r.max:
+	case r.only != nil && !r.only(f.owner):
+		return
+	case r.recs >= r.max:
 		r.problem(f.file, f.line, "raise max_records of the zone, or split it", "the zone has more than %d records", r.max)
 		r.stopped = true
 		return
-	case len(r.b.names)+len(r.b.data)+len(r.b.recs)*(rrHead+setHead) > maxMemory:
+	case r.octets() > maxMemory:
 		r.problem(f.file, f.line, "split the zone", "the zone takes more than %d octets", maxMemory)
 		r.stopped = true
 		return
 	}
+	r.recs++
+	r.weight += int64(len(data) + rrHead + setHead)
 	r.b.addRecord(f.owner, typ, ttl, data, f.file, f.line)
+}
+
+// octets returns about how much memory the zone takes so far.
+func (r *reader) octets() int64 {
+	n := r.weight + int64(len(r.b.names))
+	if r.t != nil {
+		n = max(n+r.t.names, int64(len(r.t.z.arena)))
+	}
+	return n
 }
 
 // parseData returns the data of one record in wire form, names uncompressed.

@@ -2,30 +2,90 @@ package zone
 
 import (
 	"bytes"
+	"io"
+	"slices"
 )
 
+// windowSize is how much of a file is held while it is read. It grows for an entry
+// that is longer.
+const windowSize = 256 << 10
+
 // A scanner cuts a master file into entries: lines, or several lines where
-// parentheses or nothing else join them (RFC 1035 §5.1).
+// parentheses or nothing else join them (RFC 1035 §5.1). Where src is set it
+// holds a window of the file only, which moves with next.
 type scanner struct {
-	data []byte
+	data []byte // what is unread of the window
 	line int    // that data begins with
 	at   int    // line of the entry last returned
+	from int    // where that entry begins in the window
 	buf  []byte // of an entry that is not written in one piece
+
+	window []byte // data is its tail
+	room   int    // of the window at first
+	mark   int    // in the window: what lies before is not needed again
+	keep   bool   // mark stays until it is moved; else it moves with each entry
+	src    io.Reader
+	read   int64 // octets taken from src
+	err    error // of src
+}
+
+// byteOrder is what some editors put in front of text in UTF-8.
+const byteOrder = "\xef\xbb\xbf"
+
+// open begins to read src.
+func (s *scanner) open() {
+	for len(s.data) < len(byteOrder) && s.fill() {
+	}
+	s.data = bytes.TrimPrefix(s.data, []byte(byteOrder))
+	s.mark = len(s.window) - len(s.data)
+}
+
+// fill reads more of the file behind data and reports whether there was any.
+func (s *scanner) fill() bool {
+	if s.src == nil {
+		return false
+	}
+	start := len(s.window) - len(s.data)
+	if s.mark > 0 {
+		n := copy(s.window, s.window[s.mark:])
+		s.window, start, s.mark = s.window[:n], start-s.mark, 0
+	}
+	if len(s.window) == cap(s.window) {
+		s.window = slices.Grow(s.window, max(s.room, len(s.window), 512))
+	}
+	n, err := io.ReadAtLeast(s.src, s.window[len(s.window):cap(s.window)], 1)
+	s.read += int64(n)
+	s.window = s.window[:len(s.window)+n]
+	s.data = s.window[start:]
+	if err != nil {
+		s.src = nil
+		if err != io.EOF {
+			s.err = err
+		}
+	}
+	return n > 0
 }
 
 // next returns the next entry without its comments, parentheses and line
 // ends: quotes and escapes are kept as they stand, and so is a blank at its
-// beginning, which stands for the last owner. Wrong says what is wrong with
-// it. Ok is false at the end of the file.
+// beginning, which stands for the last owner. Text holds until the next call.
+// Wrong says what is wrong with it. Ok is false at the end of the file.
 func (s *scanner) next() (text []byte, wrong string, ok bool) {
-	for len(s.data) > 0 {
-		s.at = s.line
+	for {
 		end := bytes.IndexByte(s.data, '\n')
-		if end < 0 {
-			end = len(s.data)
+		if end < 0 && s.fill() {
+			continue
 		}
-		line := s.data[:end]
-		if bytes.ContainsAny(line, "\";()\\") {
+		if end < 0 {
+			if end = len(s.data); end == 0 {
+				return nil, "", false
+			}
+		}
+		s.at, s.from = s.line, len(s.window)-len(s.data)
+		if !s.keep {
+			s.mark = s.from
+		}
+		if line := s.data[:end]; special(line) {
 			text, wrong = s.joined()
 		} else {
 			text = bytes.TrimRight(line, " \t\r")
@@ -35,7 +95,18 @@ func (s *scanner) next() (text []byte, wrong string, ok bool) {
 			return text, wrong, true
 		}
 	}
-	return nil, "", false
+}
+
+// special reports whether a line has octets that make reading it more than
+// cutting it.
+func special(line []byte) bool {
+	for _, c := range line {
+		switch c {
+		case '"', ';', '(', ')', '\\':
+			return true
+		}
+	}
+	return false
 }
 
 // skip moves past the line that ends at end.
@@ -44,8 +115,25 @@ func (s *scanner) skip(end int) {
 	s.data = s.data[min(end+1, len(s.data)):]
 }
 
-// joined reads an entry with parentheses, comments, quotes or escapes.
+// joined reads an entry with parentheses, comments, quotes or escapes. Where
+// it goes on beyond the window, it is begun anew with a larger one.
 func (s *scanner) joined() (text []byte, wrong string) {
+	for {
+		text, wrong, ended := s.join()
+		if ended {
+			return text, wrong
+		}
+		if s.line = s.at; !s.fill() {
+			s.data = nil
+			return text, wrong
+		}
+		s.from = len(s.window) - len(s.data)
+	}
+}
+
+// join reads such an entry as far as there is data. Ended is false where that
+// ends before the entry does; wrong is then what is wrong if nothing follows.
+func (s *scanner) join() (text []byte, wrong string, ended bool) {
 	text = s.buf[:0]
 	depth, quoted, i := 0, false, 0
 	for ; i < len(s.data); i++ {
@@ -58,7 +146,7 @@ func (s *scanner) joined() (text []byte, wrong string) {
 			if depth == 0 || quoted {
 				s.skip(i)
 				s.buf = text
-				return bytes.TrimRight(text, " \t\r"), wrong
+				return bytes.TrimRight(text, " \t\r"), wrong, true
 			}
 			s.line++
 			c = ' '
@@ -89,14 +177,14 @@ func (s *scanner) joined() (text []byte, wrong string) {
 		}
 		text = append(text, c)
 	}
-	s.data, s.buf = nil, text
+	s.buf = text
 	switch {
 	case quoted:
 		wrong = "a quoted text does not end"
 	case depth > 0:
 		wrong = "a parenthesis is not closed"
 	}
-	return bytes.TrimRight(text, " \t\r"), wrong
+	return bytes.TrimRight(text, " \t\r"), wrong, false
 }
 
 // token returns the first word of text and what follows it, without the

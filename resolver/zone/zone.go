@@ -12,6 +12,7 @@ package zone
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"math/bits"
 
 	"github.com/miekg/dns"
@@ -34,7 +35,10 @@ type Zone struct {
 	groups []config.Service // one of each kind of service; node.group counts from 1 into it
 
 	names, records int
+	owners         int // names with records
 	serial         uint32
+
+	plan *plan // for reading the zone again
 }
 
 // A node is one name of a zone, or one that only has names below it (an empty
@@ -138,6 +142,20 @@ func (z *Zone) get(n *node, typ uint16) (rrset, bool) {
 		rest = rest[setHead+size:]
 	}
 	return rrset{}, false
+}
+
+// each yields the RRsets at n.
+func (z *Zone) each(n *node) iter.Seq[rrset] {
+	return func(yield func(rrset) bool) {
+		rest := z.sets(n)
+		for range n.sets {
+			size := int(binary.BigEndian.Uint16(rest[4:]))
+			if !yield(rrset{binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:]), rest[setHead : setHead+size]}) {
+				return
+			}
+			rest = rest[setHead+size:]
+		}
+	}
 }
 
 // first returns the RRset with the lowest type at n.
