@@ -46,7 +46,9 @@ type Deps struct {
 	// Logger takes one line per transition. Default: slog.Default().
 	Logger *slog.Logger
 
-	// Workers is the most probes under way at once. Default 4096.
+	// Workers is the most probes under way at once: each has a descriptor.
+	// Default: half of the descriptors that this process may have, at least
+	// 256 and at most 32768.
 	Workers int
 }
 
@@ -70,7 +72,7 @@ func (d Deps) withDefaults() Deps {
 		d.Logger = slog.Default()
 	}
 	if d.Workers <= 0 {
-		d.Workers = 4096
+		d.Workers = max(256, min(descriptors()/2, 32768))
 	}
 	return d
 }

@@ -186,7 +186,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		r.takeAll(crew, got, now)
 		r.heed(hints, now)
-		wait := r.step(crew, now)
+		wait := min(r.step(crew, now), crew.press(now))
 		r.mu.Unlock()
 		timer.Reset(wait)
 	}

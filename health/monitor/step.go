@@ -11,6 +11,8 @@ const (
 	batch    = 256         // outcomes taken in one step
 	refresh  = time.Second // the table may be this old in what is for people
 	idleStep = time.Minute // the owner looks around at least this often
+
+	overworked = 50 * time.Millisecond // an owner that is as late has no business with hedges
 )
 
 // takeAll takes got (where it is an outcome) and those that wait behind it.
@@ -149,6 +151,7 @@ func (r *Runner) endRound(rd round, now time.Time) {
 // hands do what a step asks for: a crew in earnest, a [Manual] in a rehearsal.
 type hands interface {
 	start(job)                                    // a probe, as soon as there is room
+	hedge() bool                                  // is there room for a hedge?
 	ask(controls []netip.AddrPort, now time.Time) // a round of all controls
 }
 
@@ -191,6 +194,9 @@ func (r *Runner) settleWaiting(now time.Time) {
 // hangs do not pile up.
 func (r *Runner) launch(c hands, t *target, now time.Time) {
 	th, d := t.check.th, t.check.def
+	if t.out > 0 && !t.quick && t.v.State == health.Up && t.v.Against == 0 && (now.Sub(t.due) > overworked || !c.hedge()) {
+		return // it is perhaps we who are slow; what is out says when the next probe is due
+	}
 	j := job{t: t, addr: t.id.Addr, ask: t.check.ask, timeout: t.timeout(), rank: t.rank()}
 	if t.isLookup() {
 		j.ask, j.lookup = nil, r.d.resolver(r.plan.Load().cfg.Resolvers, t.pool.def)

@@ -71,8 +71,13 @@ func (t *target) mute() bool {
 
 // rank returns that of the probe that starts now.
 func (t *target) rank() rank {
-	if t.v.State == health.Down && !t.quick && !t.check.th.Bursting(t.v, t.out) {
+	switch {
+	case t.quick || t.check.th.Bursting(t.v, t.out):
+		return regular
+	case t.v.State == health.Down:
 		return resting
+	case t.v.State == health.Up && t.out > 0:
+		return hedging
 	}
 	return regular
 }

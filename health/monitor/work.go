@@ -18,18 +18,29 @@ type job struct {
 	lookup  func(context.Context) (Addresses, error) // of a host name, where ask is nil
 	timeout time.Duration
 	rank    rank
+	queued  time.Time // since when it waits for a worker
 }
 
 // A rank says which jobs go first where there are more than workers.
 type rank uint8
 
-// The ranks. Endpoints that are down already are those that hang, thousands of
-// them at worst: they share half of the workers, so that no endpoint that is
-// up waits behind them.
+// The ranks. Those that wait for endpoints that hang, thousands of them at
+// worst, share half of the workers, so that the probe of an endpoint that
+// answers does not wait behind them. A hedge does not wait at all: without
+// room there is none.
 const (
 	regular rank = iota
+	hedging      // beside a probe that has not come back
 	resting      // a regular probe of a target that is down
 	ranks
+)
+
+// brisk workers are as many as ten thousand endpoints that answer need. More
+// are started for probes that have waited for one of them for their patience:
+// those that work must then hang.
+const (
+	brisk    = 1024
+	patience = 20 * time.Millisecond
 )
 
 // An outcome is what came of a job.
@@ -40,8 +51,8 @@ type outcome struct {
 	rank  rank      // of the job
 }
 
-// A crew runs jobs in workers that it starts as they are needed, up to most
-// at once; further jobs queue, by their rank. Its owner alone calls its
+// A crew runs jobs in workers that it starts as they are needed, up to brisk
+// at once and slowly up to most; further jobs queue, by their rank. Its owner alone calls its
 // methods. Workers keep their grown stacks between jobs, which a goroutine per
 // probe would grow anew each time; idle ones are let go by and by.
 type crew struct {
@@ -52,7 +63,7 @@ type crew struct {
 	most   int
 	all    int // workers
 	idle   int // of them, waiting
-	rested int // of them, at work on resting jobs
+	rested int // of them, at work on jobs that are not regular
 	queues [ranks][]job
 	dial   func(context.Context, netip.AddrPort) error // to a control
 	rounds chan<- round
@@ -76,11 +87,17 @@ func (c *crew) ask(controls []netip.AddrPort, now time.Time) {
 
 // start runs j as soon as a worker can take it.
 func (c *crew) start(j job) {
-	if !c.room(j.rank) {
+	if !c.room(j.rank, c.spare()) {
+		j.queued = time.Now()
 		c.queues[j.rank] = append(c.queues[j.rank], j)
 		return
 	}
-	if j.rank == resting {
+	c.begin(j)
+}
+
+// begin gives j to a worker. There is room for it.
+func (c *crew) begin(j job) {
+	if j.rank != regular {
 		c.rested++
 	}
 	if c.idle == 0 {
@@ -95,31 +112,59 @@ func (c *crew) start(j job) {
 	}
 }
 
-// room reports whether a job of rank k could start now.
-func (c *crew) room(k rank) bool {
-	if k == resting && c.rested >= max(1, c.most/2) {
+// room reports whether a job of rank k could start now, where there are at
+// most so many workers.
+func (c *crew) room(k rank, most int) bool {
+	if k != regular && c.rested >= max(1, c.most/2) {
 		return false
 	}
-	return c.idle > 0 || c.all < c.most
+	return c.idle > 0 || c.all < most
 }
+
+// hedge reports whether there is room for a hedge.
+func (c *crew) hedge() bool { return c.room(hedging, c.most) }
+
+// spare returns how many workers there may be for jobs that have not waited.
+func (c *crew) spare() int { return min(brisk, c.most) }
 
 // finished takes note that an outcome was received, and gives its worker the
 // next job.
 func (c *crew) finished(o outcome) {
 	c.idle++
-	if o.rank == resting {
+	if o.rank != regular {
 		c.rested--
 	}
 	for k := range c.queues {
-		for len(c.queues[k]) > 0 && c.room(rank(k)) {
-			j := c.queues[k][0]
-			c.queues[k][0] = job{}
-			c.queues[k] = c.queues[k][1:]
-			if !j.t.gone {
-				c.start(j)
-			}
+		for len(c.queues[k]) > 0 && c.room(rank(k), c.spare()) {
+			c.next(rank(k))
 		}
 	}
+}
+
+// next begins the first job of a queue.
+func (c *crew) next(k rank) {
+	j := c.queues[k][0]
+	c.queues[k][0] = job{}
+	c.queues[k] = c.queues[k][1:]
+	if !j.t.gone {
+		c.begin(j)
+	}
+}
+
+// press starts further workers for jobs that have waited for long enough at
+// now, and returns how long it will be until others have.
+func (c *crew) press(now time.Time) time.Duration {
+	wait := idleStep
+	for k := range c.queues {
+		for len(c.queues[k]) > 0 && c.room(rank(k), c.most) {
+			if left := patience - now.Sub(c.queues[k][0].queued); left > 0 {
+				wait = min(wait, left)
+				break
+			}
+			c.next(rank(k))
+		}
+	}
+	return wait
 }
 
 // shrink lets half of the idle workers go.
