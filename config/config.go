@@ -49,8 +49,16 @@ type Log struct {
 // Listen says where the process can be reached.
 type Listen struct {
 	DNS     []netip.AddrPort // UDP and TCP, each; default 0.0.0.0:53 and [::]:53
+	DoT     []netip.AddrPort // DNS over TLS (RFC 7858, 9539); default none
+	DoH     []netip.AddrPort // DNS over HTTPS (RFC 8484); default none
+	DoHPath string           // of its URL, begins with /; default /dns-query
+	TLS     Keypair          // for DoT and DoH; its files are there where one of them listens
 	Control string           // path of the CLI's unix socket, mode 0660; default /run/shunt/shunt.sock
 }
+
+// A Keypair names the PEM files of a certificate, with its chain behind it, and
+// of its key. Both are absolute, or both are "".
+type Keypair struct{ Certificate, Key string }
 
 // DNS tunes the server itself. The defaults suit a public authority.
 type DNS struct {

@@ -71,6 +71,7 @@ func (r *reader) listen(raw *rawSettings, dir string) Listen {
 	if len(list) == 0 {
 		r.problem(p, place, "there is nowhere to listen", `leave the key out, or write addresses, as in ["0.0.0.0:53", "[::]:53"]`)
 	}
+	r.encrypted(&l, raw, dir)
 	p, s := r.one("listen.control", raw.Listen.Control)
 	l.Control = r.filePath(p, s, dir)
 	const most = 104 // sun_path of unix(7) less the final NUL, on the strictest system

@@ -171,7 +171,14 @@ type rawSettings struct {
 	} `key:"node"`
 	Listen struct {
 		DNS     []string `key:"dns"`
-		Control string   `key:"control"`
+		DoT     []string `key:"dot"`
+		DoH     []string `key:"doh"`
+		DoHPath string   `key:"doh_path"`
+		TLS     struct {
+			Certificate string `key:"certificate"`
+			Key         string `key:"key"`
+		} `key:"tls"`
+		Control string `key:"control"`
 	} `key:"listen"`
 	DNS struct {
 		NSID             *string `key:"nsid"`

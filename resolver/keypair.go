@@ -139,8 +139,14 @@ func (k *Keypair) Problem() string {
 	return k.problem
 }
 
-// Ends returns when the certificate in use ends.
-func (k *Keypair) Ends() time.Time { return k.current.Load().Leaf.NotAfter }
+// Ends returns when the certificate in use ends, and whether that is so soon
+// that its renewal is late: within 14 days, or in the last sixth of its life
+// where that is shorter.
+func (k *Keypair) Ends(now time.Time) (end time.Time, late bool) {
+	leaf := k.current.Load().Leaf
+	const most = 14 * 24 * time.Hour
+	return leaf.NotAfter, leaf.NotAfter.Sub(now) < min(most, leaf.NotAfter.Sub(leaf.NotBefore)/6)
+}
 
 // config returns the settings of a server that speaks these protocols
 // (RFC 7301) over TLS 1.2 or later.

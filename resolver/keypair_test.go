@@ -106,8 +106,12 @@ func TestWatch(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if got := shown(); got.Sub(want).Abs() > time.Minute || !got.Equal(k.Ends()) {
-		t.Errorf("shown: until %v, in use: until %v, issued: until %v", got, k.Ends(), want)
+	inUse, late := k.Ends(time.Now())
+	if got := shown(); got.Sub(want).Abs() > time.Minute || !got.Equal(inUse) || late {
+		t.Errorf("shown: until %v, in use: until %v, issued: until %v", got, inUse, want)
+	}
+	if _, late := k.Ends(want.Add(-time.Hour)); !late { // of a life of 29 hours
+		t.Error("an hour before its end the certificate is not late")
 	}
 	if got := roundTrip(t, open, dnstest.Frames(dnstest.Ask(t, "www.example.test. A"))); got != wwwLine {
 		t.Errorf("the connection from before got %s", got)

@@ -24,6 +24,11 @@ var keyFlags = []struct{ flag, key, help string }{
 	{"log-format", "node.log.format", "text or json"},
 	{"log-level", "node.log.level", "debug, info, warn or error"},
 	{"listen-dns", "listen.dns", "addresses to answer on, as 0.0.0.0:53,[::]:53"},
+	{"listen-dot", "listen.dot", "addresses for DNS over TLS, as 0.0.0.0:853"},
+	{"listen-doh", "listen.doh", "addresses for DNS over HTTPS, as 0.0.0.0:443"},
+	{"listen-doh-path", "listen.doh_path", "path of the URL for DNS over HTTPS"},
+	{"tls-certificate", "listen.tls.certificate", "PEM file of the certificate that both show"},
+	{"tls-key", "listen.tls.key", "PEM file of its key"},
 	{"listen-control", "listen.control", "path of the control socket"},
 }
 

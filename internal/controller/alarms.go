@@ -53,6 +53,15 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	if c.stale != "" {
 		raise("places-stale", "warning", "", c.stale, "the databases of before stay in force; replace the file by a whole one")
 	}
+	if c.deps.Certificate != nil {
+		own := c.deps.Certificate()
+		if own.Problem != "" {
+			raise("certificate-not-used", "warning", "listen.tls", own.Problem, "the one before is shown; mend the files, they are read again by themselves")
+		}
+		if own.Ending {
+			raise("certificate-ending", "warning", "listen.tls", "the certificate of this node ends at "+own.Ends.Format(time.RFC3339), "renew it; the files are read again by themselves")
+		}
+	}
 	if !s.Reload.OK {
 		raise("reload-refused", "warning", "", s.Reload.Problem, "mend the configuration (shunt check), then shunt reload")
 	}

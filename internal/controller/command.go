@@ -208,6 +208,9 @@ func needsRestart(old, new *config.Config) []string {
 		}
 	}
 	note(!slices.Equal(old.Listen.DNS, new.Listen.DNS), "listen.dns")
+	note(!slices.Equal(old.Listen.DoT, new.Listen.DoT), "listen.dot")
+	note(!slices.Equal(old.Listen.DoH, new.Listen.DoH), "listen.doh")
+	note(old.Listen.DoHPath != new.Listen.DoHPath, "listen.doh_path")
 	note(old.Listen.Control != new.Listen.Control, "listen.control")
 	note(old.Node.StateDir != new.Node.StateDir, "node.state_dir")
 	note(old.Node.User != new.Node.User, "node.user")

@@ -39,6 +39,15 @@ type Deps struct {
 	Adopt   func(*Loaded)                  // tells the rest of the node of a configuration in force; may be nil
 	Load    func() (*config.Config, error) // reads the configuration again, for Reload
 	Log     *slog.Logger
+
+	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
+}
+
+// A Certificate says how that of the node's own listeners is.
+type Certificate struct {
+	Problem string    // why its files are not in use, and those before are; "" where they are
+	Ends    time.Time // of the one in use
+	Ending  bool      // so soon that its renewal is late
 }
 
 // A Controller steers one node. Make it with New, then call Run; the other

@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health/probe"
+	"github.com/shunt-dns/shunt/resolver"
 )
 
 // Check looks for what would keep a node of cfg from starting, or from
@@ -18,7 +20,7 @@ import (
 // what root may. It changes nothing and opens no socket. The error is
 // [config.Problems], all of them at once.
 func Check(cfg *config.Config) error {
-	ps := append(checkMonitors(cfg), checkUser(cfg)...)
+	ps := slices.Concat(checkMonitors(cfg), checkKeypair(cfg), checkUser(cfg))
 	if len(ps) == 0 {
 		return nil
 	}
@@ -44,6 +46,19 @@ func checkMonitors(cfg *config.Config) config.Problems {
 		ps = append(ps, p)
 	}
 	return ps
+}
+
+// checkKeypair reads the certificate that listeners show.
+func checkKeypair(cfg *config.Config) config.Problems {
+	own := cfg.Listen.TLS
+	if own.Certificate == "" {
+		return nil
+	}
+	if _, err := resolver.CheckKeypair(own.Certificate, own.Key); err != nil {
+		return config.Problems{{File: cfg.Path, Key: "listen.tls", What: err.Error(),
+			Mend: "name the PEM files of a certificate, its chain behind it, and of its key"}}
+	}
+	return nil
 }
 
 // checkUser looks node.user up, and what it may read.
@@ -83,6 +98,9 @@ func filesOf(cfg *config.Config) []file {
 	list := []file{{"node.user", cfg.Path}}
 	if cfg.DNS.SecretFile != "" {
 		list = append(list, file{"dns.cookie_secret_file", cfg.DNS.SecretFile})
+	}
+	if own := cfg.Listen.TLS; own.Certificate != "" {
+		list = append(list, file{"listen.tls.certificate", own.Certificate}, file{"listen.tls.key", own.Key})
 	}
 	for _, m := range cfg.Monitors {
 		for _, path := range []string{m.HTTP.RootCAs, m.TLS.RootCAs} {

@@ -43,6 +43,7 @@ type Node struct {
 	opts    Options
 	cfg     *config.Config
 	dns     *resolver.Server
+	keypair *resolver.Keypair // that TLS and HTTPS show; nil: neither is spoken
 	control net.Listener
 	lock    *os.File // the state directory, taken for as long as the node lives
 	runner  *monitor.Runner
@@ -82,6 +83,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
 		return fmt.Errorf("listen.dns: %w", err)
 	}
+	if err = n.encrypt(cfg.Listen); err != nil {
+		return err
+	}
 	if n.control, err = admin.Listen(cfg.Listen.Control); err != nil {
 		return err
 	}
@@ -101,8 +105,36 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		Adopt:   n.adopt,
 		Load:    n.opts.Load,
 		Log:     n.opts.Log,
+
+		Certificate: n.certificate,
 	})
 	return nil
+}
+
+// encrypt opens the listeners of TLS and HTTPS.
+func (n *Node) encrypt(l config.Listen) (err error) {
+	if len(l.DoT) == 0 && len(l.DoH) == 0 {
+		return nil
+	}
+	if n.keypair, err = resolver.ReadKeypair(l.TLS.Certificate, l.TLS.Key, n.opts.Log); err != nil {
+		return fmt.Errorf("listen.tls: %w", err)
+	}
+	if err = n.dns.ListenTLS(l.DoT, n.keypair); err != nil {
+		return fmt.Errorf("listen.dot: %w", err)
+	}
+	if err = n.dns.ListenHTTPS(l.DoH, l.DoHPath, n.keypair); err != nil {
+		return fmt.Errorf("listen.doh: %w", err)
+	}
+	return nil
+}
+
+// certificate says how the node's own certificate is.
+func (n *Node) certificate() controller.Certificate {
+	if n.keypair == nil {
+		return controller.Certificate{}
+	}
+	ends, ending := n.keypair.Ends(time.Now())
+	return controller.Certificate{Problem: n.keypair.Problem(), Ends: ends, Ending: ending}
 }
 
 // close ends what open opened.
@@ -129,6 +161,9 @@ func (n *Node) publish(s *zone.Snapshot) {
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
+	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
+		n.keypair.Use(own.Certificate, own.Key)
+	}
 }
 
 // Addrs returns where the node answers.
@@ -150,6 +185,9 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
+	if n.keypair != nil {
+		g.Go(func() error { n.keypair.Watch(ctx); return nil })
+	}
 	g.Go(func() error {
 		if !n.firstRound(ctx) {
 			return nil
@@ -162,7 +200,7 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 			return nil
 		case <-n.decided:
 		}
-		n.opts.Log.Info("serving", "node", n.cfg.Node.Name, "dns", n.dns.Addrs(), "control", n.cfg.Listen.Control,
+		n.opts.Log.Info("serving", "node", n.cfg.Node.Name, "dns", n.dns.Addrs(), "dot", n.dns.AddrsTLS(), "doh", n.dns.AddrsHTTPS(), "control", n.cfg.Listen.Control,
 			"zones", len(n.cfg.Zones), "version", n.opts.Version)
 		notify(n.opts.Log, daemon.SdNotifyReady)
 		close(n.serving)
