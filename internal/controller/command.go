@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -119,6 +120,7 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 	if err == nil {
 		err = c.do(ctx, func() error { return c.replace(l, removes, force) })
 	}
+	defer debug.FreeOSMemory() // what reading needed, and the zones of before
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (c *Controller) read(ctx context.Context, inForce *Loaded) (l *Loaded, remo
 		}()
 		var cfg *config.Config
 		if cfg, o.err = c.deps.Load(); o.err == nil {
-			o.l, o.err = Load(cfg, nil)
+			o.l, o.err = inForce.Next(cfg, nil)
 		}
 		if o.err == nil {
 			o.removes = inForce.removes(o.l)

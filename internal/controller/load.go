@@ -32,16 +32,38 @@ type Loaded struct {
 // by the octets of their files; it may be called from several goroutines, one
 // at a time.
 func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
+	l, err := compile(cfg, nil, runtime.GOMAXPROCS(0), progress)
+	debug.FreeOSMemory() // what parsing needed beside the zones
+	return l, err
+}
+
+// Next does what Load does for the configuration that follows l's, while l is
+// in force. It costs what changed: zones whose file and configuration are as
+// they were are shared with l.
+//
+// It takes half the processors at most, and leaves the others to those who
+// answer: a thread that gives up its own finds it taken for up to 10 ms.
+func (l *Loaded) Next(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
+	before := make(map[string]*zone.Zone, len(l.Config.Zones))
+	for _, z := range l.Set.Zones() {
+		before[z.Name()] = z
+	}
+	return compile(cfg, before, runtime.GOMAXPROCS(0)/2, progress)
+}
+
+// compile compiles the zones of cfg with so many hands. Before holds zones
+// that may not have changed, by their names.
+func compile(cfg *config.Config, before map[string]*zone.Zone, hands int, progress func(done, all int)) (*Loaded, error) {
 	zones := make([]*zone.Zone, len(cfg.Zones))
 	problems := make([]config.Problems, len(cfg.Zones))
 	tell := teller(cfg, progress)
 	var work sync.WaitGroup
 	next := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), len(cfg.Zones)) {
+	for range max(1, min(hands, len(cfg.Zones))) {
 		work.Go(func() {
 			for i := range next {
 				problems[i] = guarded(cfg.Zones[i], func() (ps config.Problems) {
-					zones[i], ps = parse(cfg.Zones[i], cfg.Node.Name, tell)
+					zones[i], ps = parse(before[cfg.Zones[i].Name], cfg.Zones[i], cfg.Node.Name, tell)
 					return ps
 				})
 			}
@@ -65,7 +87,6 @@ func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
 	if l.atlas, err = openPlaces(l); err != nil {
 		return nil, config.Problems{{File: cfg.Path, Key: "places.databases", What: err.Error(), Mend: "put a whole database there, or name another"}}
 	}
-	debug.FreeOSMemory() // parsing takes several times what serving needs
 	return l, nil
 }
 
@@ -126,9 +147,10 @@ func guarded(z config.Zone, work func() config.Problems) (ps config.Problems) {
 	return work()
 }
 
-// parse compiles one zone. Its files are read through an os.Root, so that no
-// $INCLUDE leaves the folder of the zone file, not by a symbolic link either.
-func parse(z config.Zone, node string, tell func(octets int)) (*zone.Zone, config.Problems) {
+// parse compiles one zone, of which before may be an earlier version. Its files
+// are read through an os.Root, so that no $INCLUDE leaves the folder of the
+// zone file, not by a symbolic link either.
+func parse(before *zone.Zone, z config.Zone, node string, tell func(octets int)) (*zone.Zone, config.Problems) {
 	var files fs.FS
 	if z.File != "" {
 		root, err := os.OpenRoot(filepath.Dir(z.File))
@@ -139,7 +161,7 @@ func parse(z config.Zone, node string, tell func(octets int)) (*zone.Zone, confi
 		defer root.Close()
 		files = root.FS()
 	}
-	return zone.ParseTelling(z, node, files, tell)
+	return zone.Reparse(before, z, node, files, tell)
 }
 
 // circular finds pools whose host name leads, through static CNAMEs of our
