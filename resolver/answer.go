@@ -1,11 +1,9 @@
 package resolver
 
 import (
-	crand "crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"runtime/debug"
 	"sync"
@@ -64,24 +62,19 @@ func (a *Answerer) SetDNS(c config.DNS) {
 
 // Worker returns a new worker. Workers live as long as the answerer.
 func (a *Answerer) Worker() *Worker {
-	var seed [16]byte
-	crand.Read(seed[:]) // never fails
 	w := &Worker{a: a}
 	w.x.w, w.x.none = w, zone.Info{Zone: -1, Group: -1, Variant: -1}
-	w.random.Seed(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.workers = append(a.workers, w)
 	return w
 }
 
-// A Worker answers queries, one at a time. It has its own buffers, random
-// numbers, rate limits and counters, so that workers share nothing that is
-// written.
+// A Worker answers queries, one at a time. It has its own buffers, rate limits
+// and counters, so that workers share nothing that is written.
 type Worker struct {
 	a       *Answerer
 	x       exchange
-	random  rand.PCG
 	scratch zone.Scratch
 	limit   limiter
 	n       counters

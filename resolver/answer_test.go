@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -109,13 +110,15 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestWeights: each query draws anew, by the weights of the service.
+// TestWeights: each client network draws for itself, by the weights of the
+// service, and is counted.
 func TestWeights(t *testing.T) {
 	a, w := workerForTest(t, settingsForTest())
 	query := dnstest.Ask(t, "share.example.test. A")
 	const n = 20000
-	for range n {
-		w.Answer(make([]byte, 0, 512), query, client, moment, UDP)
+	for i := range n {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, byte(i >> 8), byte(i), 1}), 5353)
+		w.Answer(make([]byte, 0, 512), query, from, moment, UDP)
 	}
 	got := map[string]uint64{}
 	for _, c := range a.Stats().Steered {

@@ -163,12 +163,28 @@ func (s *subnet) parse(data []byte) bool {
 }
 
 // client returns the address that steering goes by: the subnet's where the
-// query names one, else the resolver's own (RFC 7871 §7.2.1).
+// query names one, else the resolver's own (RFC 7871 §7.2.1). A client who
+// wants its address to be kept back sends no bits of it, and gets what its
+// resolver would (§7.1.2). IPv4 within IPv6 is what it is.
 func (s *subnet) client(resolver netip.Addr) netip.Addr {
 	if s.source == 0 {
 		return resolver
 	}
-	return s.addr
+	return s.addr.Unmap()
+}
+
+// scope returns the SCOPE PREFIX-LENGTH of the reply, for an answer that
+// depends on so many bits of client's address. Where no bits of it were sent,
+// or none count, it is 0 (RFC 7871 §7.2.1). It may exceed SOURCE, which tells
+// the resolver that more bits would get a better answer.
+func (s *subnet) scope(bits uint8) uint8 {
+	switch {
+	case s.source == 0 || bits == 0:
+		return 0
+	case s.addr.Is4In6():
+		return bits + 96
+	}
+	return bits
 }
 
 // room returns how many octets the reply's OPT record will take, without an
@@ -223,9 +239,7 @@ func (e *edns) appendTo(msg []byte, t trailer, set *settings, tr Transport) []by
 	if e.subnet.present {
 		msg = appendOption(msg, optSubnet, len(e.subnet.raw))
 		msg = append(msg, e.subnet.raw...)
-		if e.subnet.source != 0 {
-			msg[len(msg)-len(e.subnet.raw)+3] = t.scope
-		}
+		msg[len(msg)-len(e.subnet.raw)+3] = e.subnet.scope(t.scope)
 	}
 	if e.keepalive && tr.stream() {
 		msg = appendOption(msg, optKeepalive, 2)

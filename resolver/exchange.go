@@ -118,7 +118,7 @@ func (x *exchange) lookUp() {
 	n.qtype(bucketOf(x.q.qtype))
 	x.ask.Type = x.q.qtype
 	x.ask.Client = x.q.edns.subnet.client(x.client)
-	x.ask.Draw = x.w.random.Uint64()
+	x.ask.Now = x.now.Unix()
 	x.msg, x.info = x.w.scratch.Append(v.snapshot, x.msg, &x.ask, x.size-x.q.edns.room(x.set, x.tr))
 	x.rcode = x.info.Rcode
 	switch {

@@ -79,7 +79,7 @@ func (c *Controller) Explain(name, qtype string, who Asker) (*Explanation, error
 
 // ask asks the snapshot.
 func (v *view) ask(name, qtype string, client netip.Addr) (*zone.Said, error) {
-	return v.snapshot.Ask(name, qtype, client, uint64(time.Now().UnixNano()))
+	return v.snapshot.Ask(name, qtype, client, time.Now().Unix())
 }
 
 // explain fills in what g, the at-th group, does for a client of where.

@@ -27,14 +27,8 @@ type group struct {
 	of      []int32          // by place: index into decided
 	wake    time.Time        // when time alone changes something; zero: never
 	seen    []*health.Pool   // what the turn was taken on, by pooled
-	answers []answers        // by decided
+	answers []zone.Answers   // by decided
 	steered *zone.Steered
-}
-
-// answers are what one decision gives.
-type answers struct {
-	Variants []zone.Variant
-	Draw     steer.Draw
 }
 
 // A cause is why decisions are taken.
@@ -130,11 +124,11 @@ func (c *Controller) redecide(i int, t *health.Table, now time.Time, why cause) 
 		c.dirty = true
 		c.logMove(&g, prev, g.main())
 	}
-	given := make([]answers, len(g.decided))
+	given := make([]zone.Answers, len(g.decided))
 	for i, d := range g.decided {
-		given[i] = answers{Variants: zone.Variants(d, g.service, c.pools, t), Draw: d.Draw}
+		given[i] = zone.AnswersOf(d, g.service, c.pools, t)
 	}
-	if was.steered != nil && slices.Equal(was.of, g.of) && slices.EqualFunc(was.answers, given, equalAnswers) {
+	if was.steered != nil && slices.Equal(was.of, g.of) && slices.EqualFunc(was.answers, given, zone.Answers.Equal) {
 		g.answers = was.answers
 		return false
 	}
@@ -185,12 +179,7 @@ func alike(a, b *steer.Decision) bool {
 
 // pack packs the answers of g for service.
 func (g *group) pack() {
-	g.steered = zone.Pack(g.answers[g.of[0]].Variants)
-}
-
-// equalAnswers reports whether a and b are the same answers.
-func equalAnswers(a, b answers) bool {
-	return a.Draw == b.Draw && equalVariants(a.Variants, b.Variants)
+	g.steered = zone.PackPlaces(g.places.of, g.of, g.answers)
 }
 
 // logMove logs a decision whose reason changed: loudly when the pools did.

@@ -202,10 +202,3 @@ func goodKey(s config.Service) string {
 	}
 	return b.String()
 }
-
-// equalVariants reports whether a and b give the same answers.
-func equalVariants(a, b []zone.Variant) bool {
-	return slices.EqualFunc(a, b, func(x, y zone.Variant) bool {
-		return x.Pool == y.Pool && x.Weight == y.Weight && x.Target == y.Target && x.TTL == y.TTL && slices.Equal(x.Addrs, y.Addrs)
-	})
-}

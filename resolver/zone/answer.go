@@ -1,14 +1,19 @@
 package zone
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/shunt-dns/shunt/config"
+)
 
 // A Question is one query in the form the hot path has it: nothing is
 // allocated to build one.
 type Question struct {
 	Name   []byte     // wire form, lower-cased, with the root label, at most 255 octets
 	Type   uint16     // never OPT, AXFR or IXFR
-	Client netip.Addr // the client's network where ECS named it, else the resolver's address
-	Draw   uint64     // random, fresh for each query; picks among weighted variants
+	Client netip.Addr // the client's network where ECS named it, else the resolver's address; an IPv4 address as such
+	Now    int64      // seconds since 1970; who draws anew after a while does so by this clock
 }
 
 // A Scratch is room for one answer at a time. Who answers one question after
@@ -37,7 +42,7 @@ func (sc *Scratch) Append(s *Snapshot, msg []byte, q *Question, limit int) (out 
 type Info struct {
 	Rcode   uint16
 	Refused bool  // the name lies in none of our zones
-	Scope   uint8 // ECS scope: bits of Client the answer depends on; 0: none
+	Scope   uint8 // ECS scope (RFC 7871 §7.2.1): all who share so many leading bits of Client get this answer; 0: everyone
 	Made    bool  // a wildcard or a DNAME answered for the name asked: such names are without number
 	Zone    int32 // index into Snapshot's zones; -1 outside
 	Group   int32 // index of the steering group that answered; -1: static
@@ -47,9 +52,59 @@ type Info struct {
 // A Variant is one answer that a steered service may give: the records of
 // one pool (or, under the preset all, of several).
 type Variant struct {
-	Pool   string       // whose records these are
-	Weight uint32       // share of the draws, of the sum over all variants
-	Target string       // host name to answer as CNAME, fully qualified; "" answers Addrs
-	Addrs  []netip.Addr // A and AAAA records
-	TTL    uint32       // seconds
+	Pool   string         // whose records these are
+	Weight uint32         // share of the draws, of the sum over all variants
+	Target string         // host name to answer as CNAME, fully qualified; "" answers Addrs
+	Addrs  []netip.Addr   // A and AAAA records
+	HTTPS  config.Binding // HTTPS records beside Addrs
+	Host   string         // the pool's host name where Addrs are what it resolves to, fully qualified; else ""
+	TTL    uint32         // seconds
+}
+
+// Equal reports whether v and w are the same answer with the same weight.
+func (v Variant) Equal(w Variant) bool {
+	return string(v.appendKey(nil)) == string(w.appendKey(nil))
+}
+
+// appendKey appends what tells v from other variants.
+func (v *Variant) appendKey(key []byte) []byte {
+	key = appendText(key, v.Pool)
+	return v.appendBody(binary.BigEndian.AppendUint32(key, v.Weight))
+}
+
+// appendBody appends what tells the records of v from those of others.
+func (v *Variant) appendBody(key []byte) []byte {
+	key = binary.BigEndian.AppendUint32(key, v.TTL)
+	key = appendText(key, v.Target)
+	key = binary.BigEndian.AppendUint32(key, uint32(len(v.Addrs)))
+	for _, a := range v.Addrs {
+		as16 := a.As16()
+		key = append(append(key, byte(a.BitLen())), as16[:]...)
+	}
+	b := &v.HTTPS
+	if !b.On {
+		return append(key, 0)
+	}
+	key = append(key, 1)
+	key = binary.BigEndian.AppendUint16(key, b.Port)
+	for _, id := range b.ALPN {
+		key = appendText(key, id)
+	}
+	key = appendText(append(key, flags(b.Hints, b.Alias)), string(b.ECH))
+	return appendText(key, v.Host)
+}
+
+// appendText appends s so that it cannot run into what follows.
+func appendText(key []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(key, uint32(len(s))), s...)
+}
+
+func flags(bs ...bool) (f byte) {
+	for _, b := range bs {
+		f <<= 1
+		if b {
+			f |= 1
+		}
+	}
+	return f
 }

@@ -22,14 +22,14 @@ type Said struct {
 }
 
 // Ask answers a question asked in words: a name, with or without its final
-// dot, and a type's mnemonic or TYPEnnn in any case, "" meaning A. The error
-// tells what is wrong with the question.
-func (s *Snapshot) Ask(name, qtype string, client netip.Addr, draw uint64) (*Said, error) {
+// dot, and a type's mnemonic or TYPEnnn in any case, "" meaning A. Now is in
+// seconds since 1970. The error tells what is wrong with the question.
+func (s *Snapshot) Ask(name, qtype string, client netip.Addr, now int64) (*Said, error) {
 	typ, ok := typeOf(qtype)
 	if !ok {
 		return nil, fmt.Errorf("%q is not a type that can be asked for (write A, AAAA, MX … or TYPE65280)", qtype)
 	}
-	m, info, err := s.Records(dns.Fqdn(name), typ, client, draw)
+	m, info, err := s.Records(dns.Fqdn(name), typ, client, now)
 	if err != nil {
 		return nil, err
 	}

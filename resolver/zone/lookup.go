@@ -57,7 +57,7 @@ func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
 // are most of r.
 func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) []byte {
 	r.snap, r.msg, r.base, r.limit = s, msg, len(msg), limit
-	r.qtype, r.draw = q.Type, q.Draw
+	r.qtype, r.client, r.now = q.Type, q.Client, q.Now
 	r.at, r.next, r.hops = question, 0, 0
 	r.aa, r.tc = true, false
 	r.count = [3]uint16{}
@@ -143,7 +143,9 @@ func (r *reply) pick(n *node) (rrset, bool) {
 
 // steer answers from what a group answers now, and from the static records
 // beside it. What the absence of a type depends on may change as soon as the
-// answer may, so it is told with the same TTL.
+// answer may, so it is told with the same TTL. No answer outlives the draw that
+// it comes from, so that what a client asks for later, within the TTL, comes
+// from the same pool.
 func (r *reply) steer(n *node, group int32) bool {
 	if r.qtype != dns.TypeANY {
 		if set, ok := r.zone.get(n, r.qtype); ok {
@@ -154,15 +156,26 @@ func (r *reply) steer(n *node, group int32) bool {
 		}
 	}
 	st := r.snap.steered[group]
-	v := st.draw(r.draw)
+	c := st.choose(r.client, n.tag, r.now)
+	r.info.Scope = max(r.info.Scope, c.scope)
 	if r.info.Group < 0 {
-		r.info.Group, r.info.Variant = group, v
+		r.info.Group, r.info.Variant = group, c.variant
 	}
-	if v < 0 {
+	if c.variant < 0 {
 		r.fail()
 		return false
 	}
-	p := &st.packed[v]
+	p, at := &st.packed[c.variant], len(r.msg)
+	more := r.records(n, p, min(p.ttl, c.left))
+	if c.left < p.ttl {
+		r.shorten(at, c.left)
+	}
+	return more
+}
+
+// records answers with what p has for the question, or says for ttl seconds
+// that it has nothing, and reports whether there is a next name to go on with.
+func (r *reply) records(n *node, p *packed, ttl uint32) bool {
 	if p.cname != nil {
 		if r.qtype == dns.TypeCNAME || r.qtype == dns.TypeANY {
 			r.answer(p.cname, 1)
@@ -170,18 +183,41 @@ func (r *reply) steer(n *node, group int32) bool {
 		}
 		return r.alias(p.cname)
 	}
-	set := &p.aaaa
-	if r.qtype == dns.TypeA || r.qtype == dns.TypeANY && p.a.count > 0 {
-		set = &p.a
-	} else if r.qtype != dns.TypeAAAA && r.qtype != dns.TypeANY {
-		set = &rrset{}
-	}
+	set := p.of(r.qtype, int(n.labels) == r.zone.labels)
 	if set.count == 0 {
-		r.negative(p.ttl)
+		r.negative(ttl)
 		return false
 	}
-	r.answer(set.body, set.count)
+	if r.answer(set.body, set.count) && set == &p.https {
+		r.beside(p)
+	}
 	return false
+}
+
+// of returns the records of p of a type; a set of none where there are none.
+func (p *packed) of(typ uint16, apex bool) *rrset {
+	switch {
+	case typ == dns.TypeA || typ == dns.TypeANY && p.a.count > 0:
+		return &p.a
+	case typ == dns.TypeAAAA || typ == dns.TypeANY:
+		return &p.aaaa
+	case typ == dns.TypeHTTPS && apex && p.alias.count > 0:
+		return &p.alias
+	case typ == dns.TypeHTTPS:
+		return &p.https
+	}
+	return &rrset{}
+}
+
+// beside adds the addresses that an HTTPS record of the current name leads
+// to, as far as they fit (RFC 9460 §4.1).
+func (r *reply) beside(p *packed) {
+	for _, set := range [2]*rrset{&p.a, &p.aaaa} {
+		if !r.put(set.body, r.at) {
+			return
+		}
+		r.count[inAdditional] += set.count
+	}
 }
 
 // alias answers with a CNAME record and goes on with its target.

@@ -2,6 +2,7 @@ package zone
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 )
@@ -15,7 +16,9 @@ type reply struct {
 	base  int // length of header and question
 	limit int // of the message
 	qtype uint16
-	draw  uint64
+
+	client netip.Addr
+	now    int64 // seconds since 1970
 
 	names   [2]suffixes // the question's, which stays, and each target's and host's
 	current int         // which of them is the current name
@@ -153,9 +156,18 @@ func (r *reply) negative(ttl uint32) {
 	if !r.add(z.soa, 1, owner, inAuthority) {
 		return
 	}
-	if ttl < ttlOf(z.soa) {
+	r.shorten(at, ttl)
+}
+
+// shorten lowers the TTLs of the records from offset at on to at most ttl
+// seconds.
+func (r *reply) shorten(at int, ttl uint32) {
+	for at < len(r.msg) {
 		at += r.ownerLen(at) - 2
-		binary.BigEndian.PutUint32(r.msg[at+6:], ttl)
+		if ttl < ttlOf(r.msg[at:]) {
+			binary.BigEndian.PutUint32(r.msg[at+6:], ttl)
+		}
+		at += rrHead + rdLen(r.msg[at:])
 	}
 }
 

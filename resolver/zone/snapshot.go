@@ -47,9 +47,9 @@ func (s *Snapshot) Variants(i int32) []Variant {
 	return s.steered[i].variants
 }
 
-// Records answers a question as Append does, for people: it allocates. Draw
-// picks among weighted variants. The error tells of a name that is none.
-func (s *Snapshot) Records(name string, qtype uint16, client netip.Addr, draw uint64) (*dns.Msg, Info, error) {
+// Records answers a question as Append does, for people: it allocates. Now is
+// in seconds since 1970. The error tells of a name that is none.
+func (s *Snapshot) Records(name string, qtype uint16, client netip.Addr, now int64) (*dns.Msg, Info, error) {
 	asked, wrong := appendName(nil, []byte(name), []byte{0})
 	if wrong != "" {
 		return nil, Info{}, fmt.Errorf("%q is no name: %s", name, wrong)
@@ -59,7 +59,7 @@ func (s *Snapshot) Records(name string, qtype uint16, client netip.Addr, draw ui
 	msg[5] = 1    // one question
 	msg = append(msg, asked...)
 	msg = append(msg, byte(qtype>>8), byte(qtype), 0, dns.ClassINET)
-	q := Question{Name: lower(nil, asked), Type: qtype, Client: client, Draw: draw}
+	q := Question{Name: lower(nil, asked), Type: qtype, Client: client.Unmap().WithZone(""), Now: now}
 	msg, info := s.Append(msg, q, dns.MaxMsgSize)
 	m := new(dns.Msg)
 	if err := m.Unpack(msg); err != nil {

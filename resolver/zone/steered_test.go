@@ -2,8 +2,6 @@ package zone
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,49 +19,6 @@ func weights(ws ...uint32) (vs []Variant) {
 		vs = append(vs, Variant{Pool: fmt.Sprint(i), Weight: w, TTL: 30, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
 	}
 	return vs
-}
-
-// TestDraw compares the share of each variant with its weight: weights, then
-// the share that each must get.
-func TestDraw(t *testing.T) {
-	for _, c := range []struct {
-		weights []uint32
-		shares  []float64
-	}{
-		{[]uint32{1}, []float64{1}},
-		{[]uint32{95, 5}, []float64{.95, .05}},
-		{[]uint32{1, 0, 3}, []float64{.25, 0, .75}},
-		{[]uint32{0, 0, 0, 0}, []float64{.25, .25, .25, .25}},
-		{[]uint32{1000000, 1}, []float64{.999999, .000001}},
-		{[]uint32{1, 2, 3, 4, 5, 6, 7}, []float64{1 / 28., 2 / 28., 3 / 28., 4 / 28., 5 / 28., 6 / 28., 7 / 28.}},
-	} {
-		st := Pack(weights(c.weights...))
-		const draws = 1 << 20
-		got := make([]int, len(c.weights))
-		r := rand.New(rand.NewPCG(1, 2))
-		for range draws {
-			got[st.draw(r.Uint64())]++
-		}
-		for i, share := range c.shares {
-			// five standard deviations of a binomial count
-			slack := 5 * math.Sqrt(draws*share*(1-share))
-			if math.Abs(float64(got[i])-share*draws) > slack {
-				t.Errorf("%v: variant %d drawn %d times, want %.0f±%.0f", c.weights, i, got[i], share*draws, slack)
-			}
-		}
-	}
-}
-
-// TestDrawLimits: the least and the greatest random number draw something.
-func TestDrawLimits(t *testing.T) {
-	for n := 1; n < 40; n++ {
-		st := Pack(weights(slices.Repeat([]uint32{3, 1}, n)...))
-		for _, r := range []uint64{0, 1, math.MaxUint32, math.MaxUint64} {
-			if v := st.draw(r); v < 0 || int(v) >= 2*n {
-				t.Errorf("%d variants, random %x: drew %d", 2*n, r, v)
-			}
-		}
-	}
 }
 
 // serviceZone has one service named www over the pool p.
@@ -193,7 +148,7 @@ func TestConcurrentReaders(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				snap := set.Snapshot(uint64(i), []*Steered{st})
-				if m, _, err := snap.Records("alias.example.test.", 1, netip.Addr{}, uint64(g*i)<<40); err != nil || len(m.Answer) != 2 {
+				if m, _, err := snap.Records("alias.example.test.", 1, clientAt(g*i), int64(i)); err != nil || len(m.Answer) != 2 {
 					t.Error(m, err)
 					return
 				}

@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,20 +11,38 @@ import (
 	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
-// Variants turns a decision for service s into the answers that Pack packs.
-// Pools must know every pool of the decision, and t gives the addresses of
-// those whose host name is flattened.
+// windowTTLs is how many TTLs of its service a client network keeps what it
+// drew, where it draws again at all: long enough that few answers live shorter
+// because a draw ends, short enough that shares come out within minutes.
+const windowTTLs = 10
+
+// AnswersOf turns a decision for service s into what its clients get. Pools
+// must know every pool of the decision, and t gives the addresses of those
+// whose host name is flattened.
+func AnswersOf(d steer.Decision, s config.Service, pools map[string]*config.Pool, t *health.Table) Answers {
+	return Answers{Variants: Variants(d, s, pools, t), Draw: d.Draw, Window: windowTTLs * seconds(s.TTL)}
+}
+
+// Equal reports whether a and b are the same answers.
+func (a Answers) Equal(b Answers) bool {
+	return a.Draw == b.Draw && a.Window == b.Window && slices.EqualFunc(a.Variants, b.Variants, Variant.Equal)
+}
+
+// Variants returns the answers of a decision, one for each pick; under a union
+// one for all.
 func Variants(d steer.Decision, s config.Service, pools map[string]*config.Pool, t *health.Table) []Variant {
 	vs := make([]Variant, 0, len(d.Picks))
 	for _, pick := range d.Picks {
 		p := pools[pick.Pool]
 		v := Variant{Pool: pick.Pool, Weight: uint32(pick.Weight), TTL: seconds(d.TTL)}
-		if p.CNAME != "" && !s.Flatten {
+		state := t.Pools[p.Name]
+		switch {
+		case p.CNAME != "" && !s.Flatten:
 			v.Target = p.CNAME
-		} else {
-			v.Addrs = Addresses(p, t.Pools[p.Name])
+		default:
+			v.Addrs, v.HTTPS, v.Host = Addresses(p, state), p.HTTPS, p.CNAME
 		}
-		if state := t.Pools[p.Name]; p.CNAME != "" && s.Flatten && state != nil && state.AddrTTL > 0 {
+		if p.CNAME != "" && s.Flatten && state != nil && state.AddrTTL > 0 {
 			v.TTL = min(v.TTL, seconds(state.AddrTTL))
 		}
 		vs = append(vs, v)
@@ -34,11 +53,17 @@ func Variants(d steer.Decision, s config.Service, pools map[string]*config.Pool,
 	return vs
 }
 
-// union merges the addresses of all variants into one, in order.
+// union merges the addresses of all variants into one, in order. HTTPS records
+// bind parameters to the owner and not to single addresses, so only what holds
+// for all of them can be said.
 func union(vs []Variant) Variant {
-	u := Variant{Pool: vs[0].Pool, Weight: 1, TTL: vs[0].TTL}
+	u := Variant{Pool: vs[0].Pool, Weight: 1, TTL: vs[0].TTL, HTTPS: vs[0].HTTPS}
+	u.HTTPS.Alias = false
 	for _, v := range vs {
 		u.TTL = min(u.TTL, v.TTL)
+		if !sameParams(v.HTTPS, u.HTTPS) {
+			u.HTTPS.On = false
+		}
 		for _, a := range v.Addrs {
 			if !slices.Contains(u.Addrs, a) {
 				u.Addrs = append(u.Addrs, a)
@@ -46,6 +71,11 @@ func union(vs []Variant) Variant {
 		}
 	}
 	return u
+}
+
+// sameParams reports whether a and b say the same of HTTPS but for AliasMode.
+func sameParams(a, b config.Binding) bool {
+	return a.On == b.On && a.Port == b.Port && a.Hints == b.Hints && bytes.Equal(a.ECH, b.ECH) && slices.Equal(a.ALPN, b.ALPN)
 }
 
 // Addresses returns what pool p answers with. State is the pool's present

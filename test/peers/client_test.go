@@ -113,8 +113,16 @@ func (w *watcher) end(t testing.TB) {
 	}
 }
 
-// sample asks n times over one socket and counts what pick makes of the
-// replies.
+// asNetwork makes m a question of client network i.
+func asNetwork(m *dns.Msg, i int) *dns.Msg {
+	m.SetEdns0(1232, false)
+	o := m.IsEdns0()
+	o.Option = append(o.Option, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, Address: net.IPv4(100, byte(i>>8), byte(i), 0)})
+	return m
+}
+
+// sample asks n times over one socket, each time as another client network,
+// and counts what pick makes of the replies.
 func sample(t testing.TB, at netip.AddrPort, name string, n int, pick func(*dns.Msg) string) map[string]int {
 	t.Helper()
 	c, err := dns.Dial("udp", at.String())
@@ -123,9 +131,9 @@ func sample(t testing.TB, at netip.AddrPort, name string, n int, pick func(*dns.
 	}
 	defer c.Close()
 	count := map[string]int{}
-	for range n {
+	for i := range n {
 		c.SetDeadline(time.Now().Add(patience))
-		if err := c.WriteMsg(new(dns.Msg).SetQuestion(name, dns.TypeA)); err != nil {
+		if err := c.WriteMsg(asNetwork(new(dns.Msg).SetQuestion(name, dns.TypeA), i)); err != nil {
 			t.Fatal(err)
 		}
 		m, err := c.ReadMsg()

@@ -22,6 +22,9 @@ import (
 //	+tcp    asks over TCP
 //	+all    the whole reply is compared, as dnstest.Line writes it
 //	+ttl    each datum has its TTL before it, as 30:192.0.2.1
+//
+// Spread asks the question as often as the number behind it says, each time as
+// another client network, and counts the answers.
 func askCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"dig": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -43,8 +46,10 @@ func askCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			n, err := strconv.Atoi(question[len(question)-1])
 			ts.Check(err)
 			count := map[string]int{}
-			for range n {
-				count[ask(ts, question[:len(question)-1])]++
+			question[len(question)-1] = ""
+			for i := range n {
+				question[len(question)-1] = fmt.Sprintf("+subnet=100.%d.%d.0/24", i>>8, i&255)
+				count[ask(ts, question)]++
 			}
 			for word := range strings.FieldsSeq(want) {
 				var low, high int
