@@ -74,6 +74,9 @@ func (ca *CA) Issue(end time.Time, names ...string) (tls.Certificate, error) {
 			t.DNSNames = append(t.DNSNames, name)
 		}
 	}
+	if len(names) > 0 {
+		t.Subject.CommonName = names[0] // not all clients can do without any subject
+	}
 	if t.SerialNumber, err = serial(); err != nil {
 		return tls.Certificate{}, err
 	}
