@@ -75,6 +75,7 @@ func (a *Answerer) Worker() *Worker {
 type Worker struct {
 	a       *Answerer
 	x       exchange
+	name    zone.Name // the question's, where nobody took it before
 	scratch zone.Scratch
 	limit   limiter
 	n       counters
@@ -97,6 +98,7 @@ func (w *Worker) Answer(dst, msg []byte, from netip.AddrPort, now time.Time, tr 
 func (w *Worker) begin(now time.Time, tr Transport) {
 	w.x.now, w.x.tr = now, tr
 	w.x.set = w.a.settings.Load()
+	w.x.view = w.a.view.Load()
 }
 
 // end makes the counts of the answers since begin known to Stats.
@@ -104,6 +106,13 @@ func (w *Worker) end() { w.n.flush() }
 
 // answer is Answer between begin and end.
 func (w *Worker) answer(dst, msg []byte, from netip.AddrPort) (reply []byte) {
+	w.name.Clear()
+	return w.answerName(dst, msg, &w.name, from)
+}
+
+// answerName is answer where name holds the question's name already, or is
+// room for it.
+func (w *Worker) answerName(dst, msg []byte, name *zone.Name, from netip.AddrPort) (reply []byte) {
 	defer func() {
 		if r := recover(); r != nil {
 			reply = w.failed(dst, msg, r)
@@ -111,15 +120,24 @@ func (w *Worker) answer(dst, msg []byte, from netip.AddrPort) (reply []byte) {
 	}()
 	x := &w.x
 	w.n.now.queries[x.tr]++
-	f := x.q.parse(msg, &w.scratch)
+	f := x.q.parse(msg, name)
 	if f == unwanted || from.Port() == 0 || cap(dst) < minUDP {
 		w.n.silent.Add(1)
 		return nil
 	}
 	x.client = from.Addr().Unmap().WithZone("")
+	x.name = name
 	x.begin(dst[:0], msg)
 	x.answer(f)
 	return x.finish()
+}
+
+// survive, deferred, ends a panic that costs no query its answer.
+func (w *Worker) survive() {
+	if r := recover(); r != nil {
+		w.n.panics.Add(1)
+		w.a.logPanic(r)
+	}
 }
 
 // failed returns the SERVFAIL that ends a query which panicked with r.

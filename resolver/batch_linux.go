@@ -109,6 +109,7 @@ type batchLoop struct {
 	polls   []unix.PollFd // fds, then side.wake
 	timeout unix.Timespec
 	*messages
+	ahead ahead
 }
 
 // serve answers until the side stops.
@@ -168,11 +169,22 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 		time.Sleep(errorPause)
 		return false
 	}
-	l.worker.begin(time.Now(), UDP)
+	w := l.worker
+	w.begin(time.Now(), UDP)
+	far := n > 1 && w.x.view.far
+	if far {
+		l.ahead.look(w, n, l.query)
+	}
 	replies, used := 0, 0
 	for i := range n {
+		name := &w.name
+		if far {
+			name = &l.ahead.names[i]
+		} else {
+			name.Clear()
+		}
 		room := l.replies[used : used : used+udpReply]
-		reply := l.worker.answer(room, whole(l.query(i)), l.client(i))
+		reply := w.answerName(room, l.query(i), name, l.client(i))
 		if len(reply) > 0 {
 			l.reply(replies, i, reply)
 			replies++
@@ -180,7 +192,7 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 		}
 		l.ready(i)
 	}
-	l.worker.end()
+	w.end()
 	l.send(fd, replies)
 	return false
 }
@@ -196,6 +208,9 @@ func (l *batchLoop) send(fd, n int) {
 			done += max(sent, 1)
 		case unix.EINTR:
 		default:
+			if errno == unix.EMSGSIZE && mayFragment(fd) {
+				continue
+			}
 			l.worker.n.sendErrors.Add(1)
 			done++
 		}

@@ -13,7 +13,9 @@ import (
 type exchange struct {
 	w      *Worker
 	set    *settings
+	view   *view
 	q      query
+	name   *zone.Name // the question's
 	client netip.Addr // of the resolver that asks
 	now    time.Time
 	tr     Transport
@@ -109,7 +111,7 @@ func (x *exchange) lookUp() {
 		x.fail(rcodeNotImp, edeNotSupported)
 		return
 	}
-	v := x.w.a.view.Load()
+	v := x.view
 	if v.snapshot == nil {
 		x.fail(rcodeServFail, edeNotReady)
 		return
@@ -119,7 +121,7 @@ func (x *exchange) lookUp() {
 	x.ask.Type = x.q.qtype
 	x.ask.Client = x.q.edns.subnet.client(x.client)
 	x.ask.Now = x.now.Unix()
-	x.msg, x.info = x.w.scratch.Append(v.snapshot, x.msg, &x.ask, x.size-x.q.edns.room(x.set, x.tr))
+	x.msg, x.info = x.w.scratch.Append(v.snapshot, x.msg, x.name, &x.ask, x.size-x.q.edns.room(x.set, x.tr))
 	x.rcode = x.info.Rcode
 	switch {
 	case x.info.Refused:

@@ -47,8 +47,8 @@ func newMessages() *messages {
 	return b
 }
 
-// query returns message i, as far as it was read.
-func (b *messages) query(i int) []byte { return b.queries[i][:b.in[i].n] }
+// query returns message i; see whole.
+func (b *messages) query(i int) []byte { return whole(b.queries[i][:b.in[i].n]) }
 
 // ready makes the header of message i fit to receive again: the kernel has
 // written over both lengths.

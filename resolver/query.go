@@ -86,8 +86,8 @@ const (
 	cookieOnly       // no question, but a COOKIE option (RFC 7873 §5.4)
 )
 
-// parse reads msg into q, and its name into sc. The first line that holds
-// decides:
+// parse reads msg into q, and its name into name, unless that holds it
+// already. The first line that holds decides:
 //
 //	shorter than a header, or QR set                        unwanted
 //	opcode not QUERY                                        unknownOp
@@ -103,7 +103,7 @@ const (
 //
 // The header's other bits and its rcode are not looked at: RFC 1035 gives
 // them no meaning in a query.
-func (q *query) parse(msg []byte, sc *zone.Scratch) fault {
+func (q *query) parse(msg []byte, name *zone.Name) fault {
 	q.reset()
 	if len(msg) < headerLen {
 		return unwanted
@@ -119,7 +119,7 @@ func (q *query) parse(msg []byte, sc *zone.Scratch) fault {
 	switch questions {
 	case 0:
 	case 1:
-		if !q.parseQuestion(msg, sc) {
+		if !q.parseQuestion(msg, name) {
 			return malformed
 		}
 	default:
@@ -135,15 +135,18 @@ func (q *query) parse(msg []byte, sc *zone.Scratch) fault {
 	return f
 }
 
-// parseQuestion reads the question at offset 12, its name into sc. A
+// parseQuestion reads the question at offset 12, its name into name. A
 // compression pointer cannot point anywhere useful there and is malformed.
-func (q *query) parseQuestion(msg []byte, sc *zone.Scratch) bool {
-	n := sc.Take(msg[headerLen:])
+func (q *query) parseQuestion(msg []byte, name *zone.Name) bool {
+	n := name.Len()
+	if n == 0 {
+		n = name.Take(msg[headerLen:])
+	}
 	at := headerLen + n
 	if n == 0 || at+4 > len(msg) {
 		return false
 	}
-	q.name = sc.Name()
+	q.name = name.Wire()
 	q.qtype = binary.BigEndian.Uint16(msg[at:])
 	q.qclass = binary.BigEndian.Uint16(msg[at+2:])
 	q.question = at + 4

@@ -35,7 +35,8 @@ func controlUDP(addr netip.Addr) func(network, address string, c syscall.RawConn
 // setOptions sets the options of a UDP socket that will be bound to addr:
 // several sockets share the port; a wildcard socket hears which address was
 // asked, so that the reply comes from there; and path MTU discovery is off, so
-// that no forged ICMP message makes us fragment (RFC 9715 §3.1).
+// that no forged ICMP message makes us fragment (RFC 9715 §3.1; see also
+// dontFragment).
 func setOptions(fd int, addr netip.Addr) error {
 	var err error
 	set := func(level, opt, value int) {
@@ -84,6 +85,9 @@ func bindUDP(fd int, addr netip.AddrPort) error {
 	}
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, udpBuffer) // as far as the kernel allows
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, udpBuffer)
+	if addr.Addr().Is4() {
+		dontFragment(fd)
+	}
 	wait := unix.NsecToTimeval(shortWait.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
 		return os.NewSyscallError("setsockopt", err)
@@ -103,6 +107,24 @@ func bindUDP(fd int, addr netip.AddrPort) error {
 		to.ZoneId = uint32(link.Index)
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, to))
+}
+
+// dontFragment sets the DF bit of all that fd sends over IPv4 (RFC 9715 §3.1),
+// and still keeps ICMP messages from having a say. Besides, the kernel need not
+// draw an IP ID then, which is a fiftieth of the cost of an answer. Where the
+// kernel does not know this, nothing is lost.
+func dontFragment(fd int) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+}
+
+// mayFragment undoes dontFragment for a server whose udp_size is above what a
+// link carries, and reports whether there was something to undo.
+func mayFragment(fd int) bool {
+	now, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER)
+	if err != nil || now != unix.IP_PMTUDISC_PROBE {
+		return false
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT) == nil
 }
 
 // replyFrom turns the control message that came with a query into the one for

@@ -9,6 +9,7 @@ const steeredSlots = 4096
 // to. It is immutable.
 type view struct {
 	snapshot *zone.Snapshot
+	far      bool       // the zones are beyond the caches
 	groups   [][]uint16 // slot of each group's variants
 	from     []*zone.Variant
 }
@@ -47,6 +48,7 @@ func (sl *slots) newView(s *zone.Snapshot, old *view) *view {
 	}
 	set := s.Set()
 	groups := set.Groups()
+	v.far = set.Far()
 	same := old != nil && old.snapshot != nil && old.snapshot.Set() == set
 	v.groups = make([][]uint16, len(groups))
 	v.from = make([]*zone.Variant, len(groups))

@@ -21,19 +21,11 @@ type Question struct {
 // short answer. Its zero value is ready for use.
 type Scratch struct{ reply reply }
 
-// Take reads the name at the front of wire, in any case, and returns its
-// length in octets. It returns 0 for a name that is compressed, of more than
-// 255 octets (RFC 1035 §2.3.4) or cut off.
-func (sc *Scratch) Take(wire []byte) int { return sc.reply.names[0].take(wire) }
-
-// Name returns the name that was last taken, lower-cased and in wire form. It
-// is valid until the next Take.
-func (sc *Scratch) Name() []byte { return sc.reply.names[0].suffix(0) }
-
-// Append is Snapshot.Append for the name that was last taken; q.Name is not
-// looked at. It copies no large value, which is a tenth of the cost of an
-// answer: q is only read, and info is valid until the next use of sc.
-func (sc *Scratch) Append(s *Snapshot, msg []byte, q *Question, limit int) (out []byte, info *Info) {
+// Append is Snapshot.Append for a name that was taken; q.Name is not looked
+// at. It copies no large value, which is a tenth of the cost of an answer: name
+// and q are only read, and info is valid until the next use of sc.
+func (sc *Scratch) Append(s *Snapshot, msg []byte, name *Name, q *Question, limit int) (out []byte, info *Info) {
+	sc.reply.asked = &name.suffixes
 	return sc.reply.to(s, msg, q, limit), &sc.reply.info
 }
 

@@ -90,13 +90,15 @@ func kinds(n int) map[string][]asked {
 func TestAppendAllocatesNothing(t *testing.T) {
 	snap := scene(t, 1000)
 	buf := make([]byte, 0, 4096)
+	scratch, name := new(Scratch), new(Name)
 	for kind, qs := range kinds(1000) {
 		i := 0
 		if n := testing.AllocsPerRun(200, func() {
 			a := &qs[i%len(qs)]
 			i++
 			a.q.Client = clientAt(i)
-			snap.Append(append(buf, a.msg...), a.q, 1232)
+			name.Take(a.q.Name)
+			scratch.Append(snap, append(buf, a.msg...), name, &a.q, 1232)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", kind, n)
 		}
@@ -105,7 +107,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 
 func benchAppend(b *testing.B, snap *Snapshot, qs []asked) {
 	buf := make([]byte, 0, 4096)
-	scratch := new(Scratch)
+	scratch, name := new(Scratch), new(Name)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -114,8 +116,8 @@ func benchAppend(b *testing.B, snap *Snapshot, qs []asked) {
 			i = 0
 		}
 		a.q.Client = clientAt(i)
-		scratch.Take(a.q.Name)
-		scratch.Append(snap, append(buf, a.msg...), &a.q, 1232)
+		name.Take(a.q.Name)
+		scratch.Append(snap, append(buf, a.msg...), name, &a.q, 1232)
 	}
 }
 

@@ -44,17 +44,19 @@ const (
 // TC. Glue below the delegation itself that does not fit sets TC; any other
 // additional record is just left out.
 //
-// Append allocates nothing as long as msg has the capacity for the answer.
+// Append allocates what it works in. Who answers one question after the other
+// has a Scratch for that, whose Append allocates nothing as long as msg has the
+// capacity for the answer.
 func (s *Snapshot) Append(msg []byte, q Question, limit int) ([]byte, Info) {
-	var r reply
-	r.names[0].split(q.Name)
+	var name suffixes
+	name.split(q.Name)
+	r := reply{asked: &name}
 	msg = r.to(s, msg, &q, limit)
 	return msg, r.info
 }
 
-// to makes r the reply to q, whose name is the first of r.names. Only what is
-// read before it is written is reset: the names, their hashes and the chain
-// are most of r.
+// to makes r the reply to q, whose name is r.asked. Only what is read before it
+// is written is reset: the other name, its hashes and the chain are most of r.
 func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) []byte {
 	r.snap, r.msg, r.base, r.limit = s, msg, len(msg), limit
 	r.qtype, r.client, r.now = q.Type, q.Client, q.Now
@@ -62,7 +64,7 @@ func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) []byte {
 	r.aa, r.tc = true, false
 	r.count = [3]uint16{}
 	r.info = Info{Zone: -1, Group: -1, Variant: -1}
-	r.current = 0
+	r.away = false
 	zi, kid := s.set.zoneFor(r.name(), q.Type)
 	r.kid = kid
 	r.info.Zone = zi

@@ -12,6 +12,25 @@ const (
 	maxLabels = 127 // without the root
 )
 
+// A Name is room for one name, read and ready to be looked for. The zero value
+// holds none.
+type Name struct{ suffixes }
+
+// Take takes in the name at the front of wire, in any case, and returns its
+// length in octets; 0 for one that is compressed, of more than 255 octets
+// (RFC 1035 §2.3.4) or cut off, and then n holds none.
+func (n *Name) Take(wire []byte) int { return n.take(wire) }
+
+// Clear makes n hold no name.
+func (n *Name) Clear() { n.size = 0 }
+
+// Len returns the length of the name in octets, with the root label; 0: none.
+func (n *Name) Len() int { return n.size }
+
+// Wire returns the name lower-cased and in wire form. It is valid until the
+// next Take.
+func (n *Name) Wire() []byte { return n.buf[:n.size] }
+
 // Suffixes is a name cut at its labels, with the hash of each suffix: all that
 // is needed to look for the name and for every ancestor without hashing
 // anything twice. Index i stands for the suffix without the first i labels.
@@ -29,10 +48,9 @@ type suffixes struct {
 // split takes in name, which must be valid and uncompressed.
 func (s *suffixes) split(name []byte) { s.take(name) }
 
-// take takes in the name at the front of wire, in any case, and returns its
-// length in octets; 0 for one that is compressed, of more than 255 octets or
-// cut off, and then s is of no use.
+// take takes in the name at the front of wire; see Name.Take.
 func (s *suffixes) take(wire []byte) int {
+	s.size = 0
 	n, at := 0, 0
 	for {
 		if at >= len(wire) || at >= maxName {

@@ -20,11 +20,12 @@ type reply struct {
 	client netip.Addr
 	now    int64 // seconds since 1970
 
-	names   [2]suffixes // the question's, which stays, and each target's and host's
-	current int         // which of them is the current name
-	at      int         // where that is written in msg
-	next    int         // where the next one is
-	hops    int         // CNAMEs and DNAMEs followed
+	asked *suffixes // the question's name
+	other suffixes  // each target's and host's
+	away  bool      // the current name is the other one
+	at    int       // where the current name is written in msg
+	next  int       // where the next one is
+	hops  int       // CNAMEs and DNAMEs followed
 
 	aa, tc bool
 	kid    bool      // the current name is the apex of another zone of ours, and its parent answers
@@ -48,12 +49,17 @@ const (
 )
 
 // name returns the current name: the question's, then each target's.
-func (r *reply) name() *suffixes { return &r.names[r.current&1] }
+func (r *reply) name() *suffixes {
+	if r.away {
+		return &r.other
+	}
+	return r.asked
+}
 
 // read makes the name that is written at offset at the current one.
 func (r *reply) read(at int) {
-	r.current = 1
-	r.names[1].take(r.msg[at:])
+	r.away = true
+	r.other.take(r.msg[at:])
 }
 
 // end writes the header and returns the message.
@@ -70,7 +76,7 @@ func (r *reply) end() []byte {
 	binary.BigEndian.PutUint16(h[8:], r.count[inAuthority])
 	binary.BigEndian.PutUint16(h[10:], r.count[inAdditional])
 	msg := r.msg
-	r.snap, r.zone, r.msg = nil, nil, nil // a scratch keeps no snapshot alive
+	r.snap, r.zone, r.msg, r.asked = nil, nil, nil, nil // a scratch keeps no snapshot alive
 	clear(r.dnames[:r.hops])
 	return msg
 }

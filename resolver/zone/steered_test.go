@@ -167,17 +167,18 @@ func TestScratch(t *testing.T) {
 		for kind, qs := range kinds(100) {
 			for _, a := range qs[:min(len(qs), 50)] {
 				fresh, info := snap.Append(slices.Clone(a.msg), a.q, 512)
-				if n := used.Take(a.q.Name); n != len(a.q.Name) {
+				var name Name
+				if n := name.Take(a.q.Name); n != len(a.q.Name) {
 					t.Fatalf("%s: took %d octets of %d", kind, n, len(a.q.Name))
 				}
-				again, infoAgain := used.Append(snap, slices.Clone(a.msg), &a.q, 512)
+				again, infoAgain := used.Append(snap, slices.Clone(a.msg), &name, &a.q, 512)
 				if !slices.Equal(fresh, again) || info != *infoAgain {
 					t.Fatalf("%s: %x\n%x, %+v %+v", kind, fresh, again, info, *infoAgain)
 				}
-				if !slices.Equal(used.Name(), a.q.Name) {
-					t.Fatalf("%s: the name is %q after %q", kind, used.Name(), a.q.Name)
+				if !slices.Equal(name.Wire(), a.q.Name) {
+					t.Fatalf("%s: the name is %q after %q", kind, name.Wire(), a.q.Name)
 				}
-				if r := &used.reply; r.snap != nil || r.zone != nil || r.msg != nil || slices.ContainsFunc(r.dnames[:], func(n *node) bool { return n != nil }) {
+				if r := &used.reply; r.snap != nil || r.asked != nil || r.zone != nil || r.msg != nil || slices.ContainsFunc(r.dnames[:], func(n *node) bool { return n != nil }) {
 					t.Fatalf("%s: the scratch holds on to what it answered from", kind)
 				}
 			}
