@@ -62,7 +62,7 @@ func (h *hand) fence(f config.FenceFilter) {
 		}
 		bench, h.failOpen = nil, len(field) > 0
 		if h.order == nil {
-			h.order = h.good
+			h.order = h.before()
 		}
 		h.note(h.fenceDown)
 	}

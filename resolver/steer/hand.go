@@ -30,6 +30,7 @@ type hand struct {
 	judged   bool     // healthy has sorted out what is not well
 	failOpen bool     // all in play are down
 	resorted bool     // the last resort of the place answers
+	sorted   bool     // by something else than the last good order
 	because  Reason
 
 	draw   Draw // Fixed: in order, the first one has what it can carry
@@ -170,6 +171,14 @@ func (h *hand) own(good []string) []string {
 		}
 	}
 	return own
+}
+
+// before returns the order to remember while failing open: what it was.
+func (h *hand) before() []string {
+	if len(h.path) == 0 {
+		return h.run.in.Good
+	}
+	return h.good
 }
 
 // remember returns cs as an order to fall back on: behind the name of a

@@ -158,7 +158,7 @@ const (
 // open fails open: nothing is up. The tier top says whether the last resort
 // of the client's place answers, or the last good order.
 func (h *hand) open(top int) {
-	h.failOpen, h.order, h.bench = true, h.good, nil
+	h.failOpen, h.order, h.bench = true, h.before(), nil
 	switch top {
 	case noTier:
 		h.failOpen = false // nothing is left at all, which is another matter

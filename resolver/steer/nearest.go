@@ -48,7 +48,7 @@ func (h *hand) nearest() {
 	}
 	slices.SortStableFunc(h.cards, closer)
 	slices.SortStableFunc(h.bench, closer)
-	h.because = h.chosen(Closest)
+	h.sorted, h.because = true, h.chosen(Closest)
 	h.note(string(h.because))
 }
 

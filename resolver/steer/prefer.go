@@ -83,7 +83,7 @@ func (h *hand) listed(list config.PlaceList) {
 		h.note("none of them is left: what is there stays")
 		return
 	}
-	h.cards, h.bench = cards, bench
+	h.cards, h.bench, h.sorted = cards, bench, true
 }
 
 // nobodyLeft takes note that cards answer since none of a list does; resorts

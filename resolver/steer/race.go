@@ -132,7 +132,8 @@ func (r Race) heat(of string) Heat {
 
 // fastest sorts by the latency that probes see, with the patience of
 // [Heat.Next]; candidates whose latency is not known come behind, in their
-// order, and last resorts behind all. The filter is the i-th of its chain.
+// order, and last resorts behind all. While failing open there is no race: the
+// order before stays. The filter is the i-th of its chain.
 func (h *hand) fastest(i int, f config.FastestFilter) {
 	all := slices.Concat(h.cards, h.bench)
 	var laps []Lap
@@ -141,7 +142,10 @@ func (h *hand) fastest(i int, f config.FastestFilter) {
 			laps = append(laps, Lap{c.name, c.latency})
 		}
 	}
-	heat := h.run.in.Race.heat(fmt.Sprintf("%s#%d", strings.Join(h.path, "/"), i)).Next(f, laps, h.run.in.Now)
+	heat := h.run.in.Race.heat(fmt.Sprintf("%s#%d", strings.Join(h.path, "/"), i))
+	if !h.failOpen {
+		heat = heat.Next(f, laps, h.run.in.Now)
+	}
 	if h.run.race != nil {
 		h.run.race.Heats = append(h.run.race.Heats, heat)
 	}
@@ -155,7 +159,10 @@ func (h *hand) fastest(i int, f config.FastestFilter) {
 	slices.SortStableFunc(h.cards, faster)
 	slices.SortStableFunc(h.bench, faster)
 	h.because = h.chosen(Quickest)
-	if h.step != nil {
+	h.sorted = len(heat.Order) > 0
+	if h.failOpen {
+		h.note("the order before stays")
+	} else if h.step != nil {
 		h.note(string(h.because))
 		h.note(heat.text(h.cards, f, h.run.in.Now))
 	}

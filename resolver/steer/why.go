@@ -73,7 +73,10 @@ func why(h *hand, d *Decision) string {
 		fmt.Fprintf(&b, "%s: %s", h.fenceDown, pools)
 	case d.FailOpen:
 		order := "the last good order"
-		if len(d.Good) == 0 {
+		switch {
+		case h.sorted:
+			order = "what would if all were"
+		case len(h.good) == 0:
 			order = "the order of the service"
 		}
 		fmt.Fprintf(&b, "nothing is up, so %s answers: %s", order, pools)
