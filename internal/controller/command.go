@@ -169,14 +169,14 @@ func (c *Controller) read(ctx context.Context, inForce *Loaded) (l *Loaded, remo
 // replace puts l in force, on Run's goroutine. Removes is what the guard says
 // of it, "" where it says nothing.
 func (c *Controller) replace(l *Loaded, removes string, force bool) error {
-	var broken []string
-	if removes != "" {
-		broken = append(broken, removes)
+	broken := c.reloadBreaks(l.Config, time.Now())
+	if all := slices.Concat(words(removes), broken); len(all) > 0 && !force {
+		return Refused{strings.Join(all, "; ")}
 	}
-	broken = append(broken, c.reloadBreaks(l.Config, time.Now())...)
-	if len(broken) > 0 && !force {
-		return Refused{strings.Join(broken, "; ")}
-	} else if len(broken) > 0 {
+	if removes != "" {
+		c.deps.Log.Warn("reload removes much, as forced", "what", removes)
+	}
+	if len(broken) > 0 {
 		c.deps.Log.Warn("reload breaks safety rules, as forced", "breaks", strings.Join(broken, "; "))
 	}
 	// The node hears of it first: monitors follow host names through our own zones.
@@ -191,6 +191,14 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 	c.decide(reloaded)
 	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)
 	return nil
+}
+
+// words returns what is said; nothing for "".
+func words(said string) []string {
+	if said == "" {
+		return nil
+	}
+	return []string{said}
 }
 
 // tell passes l on to the rest of the node.

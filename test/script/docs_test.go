@@ -320,7 +320,7 @@ func TestDocumentsCommands(t *testing.T) {
 // section for each code, and no section for a code that is gone.
 func TestRunbook(t *testing.T) {
 	raised := map[string]bool{}
-	for _, m := range regexp.MustCompile(`\braise\("([a-z-]+)"`).FindAllStringSubmatch(read(t, "internal/controller/status.go"), -1) {
+	for _, m := range regexp.MustCompile(`\braise\("([a-z-]+)"`).FindAllStringSubmatch(read(t, "internal/controller/alarms.go"), -1) {
 		raised[m[1]] = true
 	}
 	if len(raised) < 11 {
