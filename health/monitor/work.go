@@ -37,10 +37,13 @@ const (
 
 // brisk workers are as many as ten thousand endpoints that answer need. More
 // are started for probes that have waited for one of them for their patience:
-// those that work must then hang.
+// those that work must then hang. They are started a few at a time, since each
+// costs a stack, and the first round, in which all endpoints are probed at
+// once, is soon over.
 const (
 	brisk    = 1024
 	patience = 20 * time.Millisecond
+	few      = 512 // each patience
 )
 
 // An outcome is what came of a job.
@@ -65,6 +68,7 @@ type crew struct {
 	idle   int // of them, waiting
 	rested int // of them, at work on jobs that are not regular
 	queues [ranks][]job
+	pushed time.Time                                   // when workers beyond brisk were started last
 	dial   func(context.Context, netip.AddrPort) error // to a control
 	rounds chan<- round
 }
@@ -154,15 +158,20 @@ func (c *crew) next(k rank) {
 // press starts further workers for jobs that have waited for long enough at
 // now, and returns how long it will be until others have.
 func (c *crew) press(now time.Time) time.Duration {
-	wait := idleStep
+	wait, left := idleStep, few
 	for k := range c.queues {
 		for len(c.queues[k]) > 0 && c.room(rank(k), c.most) {
-			if left := patience - now.Sub(c.queues[k][0].queued); left > 0 {
-				wait = min(wait, left)
+			due := later(c.queues[k][0].queued, c.pushed).Add(patience)
+			if due.After(now) || left == 0 {
+				wait = patience
 				break
 			}
 			c.next(rank(k))
+			left--
 		}
+	}
+	if left < few {
+		c.pushed = now
 	}
 	return wait
 }
