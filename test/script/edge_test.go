@@ -3,6 +3,7 @@ package script
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -100,10 +101,16 @@ func onOnePort(addrs []netip.Addr, o cdntest.Options) (edges []*edge, port uint1
 	return nil, 0, err
 }
 
-// fault reads a fault's name, or an HTTP status.
+// fault reads a fault's name, an HTTP status, or how late a healthy answer is,
+// as late-100ms.
 func fault(ts *testscript.TestScript, word string) cdntest.Fault {
 	if code, err := strconv.Atoi(word); err == nil {
 		return cdntest.Status(code)
+	}
+	if late, ok := strings.CutPrefix(word, "late-"); ok {
+		d, err := time.ParseDuration(late)
+		ts.Check(err)
+		return cdntest.SlowHeaders(d)
 	}
 	f, ok := map[string]cdntest.Fault{
 		"healthy":      cdntest.Healthy(),

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// fileCommands are json and fill.
+// fileCommands are json, fill and example.
 //
 // A PATH of json has its steps parted by slashes: a key of an object, or the
 // place of an item in a list, by number or by its name field. "pools/alpha/state"
@@ -54,6 +55,35 @@ func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
 			}
 		},
+		"example": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "example")
+			if len(args) != 2 {
+				ts.Fatalf("usage: example NAME EDITS")
+			}
+			example(ts, filepath.Join(root, "examples", args[0]), ts.ReadFile(args[1]))
+		},
+	}
+}
+
+// example copies the files of folder here, and edits its shunt.yaml by lines
+// "old → new", in which \n is the end of a line. What an edit is about must be
+// there.
+func example(ts *testscript.TestScript, folder, edits string) {
+	files, err := os.ReadDir(folder)
+	ts.Check(err)
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(folder, f.Name()))
+		ts.Check(err)
+		if f.Name() == "shunt.yaml" {
+			for edit := range strings.Lines(edits) {
+				before, after, _ := strings.Cut(strings.TrimSuffix(edit, "\n"), " → ")
+				if !strings.Contains(string(text), before) {
+					ts.Fatalf("example: shunt.yaml has no %q any more", before)
+				}
+				text = []byte(strings.ReplaceAll(string(text), before, strings.ReplaceAll(after, `\n`, "\n")))
+			}
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(f.Name()), text, 0o644))
 	}
 }
 

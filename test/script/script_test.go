@@ -73,6 +73,7 @@ func run(m *testing.M) int {
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
+//	example NAME EDITS       the files of examples/NAME, shunt.yaml edited (see file_test.go)
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
