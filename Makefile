@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 5s
 
-.PHONY: build demo test lint unit peers fuzz bench bench-short clean
+.PHONY: build demo test lint unit peers fuzz soak bench bench-short clean
 
 build: ## one static binary: ./shunt
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o shunt ./cmd/shunt
@@ -30,6 +30,9 @@ peers: build ## the binary among real DNS and web servers
 
 fuzz: ## each fuzz target for FUZZTIME
 	test/fuzz $(FUZZTIME)
+
+soak: ## ten minutes of mixed load on all transports: nothing may leak
+	SHUNT_SOAK=10m go test -count=1 -timeout 20m -v -run TestSoak ./resolver
 
 bench: ## the tables of docs/performance.md, beside other servers: about 12 minutes on two quiet CPUs
 	bench/install-packages
