@@ -36,9 +36,9 @@ func NewAnswerer(c config.DNS, spread int, log *slog.Logger) *Answerer {
 	a := &Answerer{
 		spread: spread,
 		log:    log,
-		slots:  slots{byName: map[SteeredCount]uint16{}},
 		panics: map[string]bool{},
 	}
+	a.slots = newSlots(a.answers)
 	a.view.Store(&view{})
 	a.SetDNS(c)
 	return a
@@ -49,7 +49,20 @@ func NewAnswerer(c config.DNS, spread int, log *slog.Logger) *Answerer {
 func (a *Answerer) Swap(s *zone.Snapshot) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.view.Store(a.slots.newView(s, a.view.Load()))
+	v := a.slots.newView(s, a.view.Load())
+	for _, w := range a.workers {
+		w.n.steered.open(a.slots.needed())
+	}
+	a.view.Store(v)
+}
+
+// answers returns how many answers all workers counted in one slot. The caller
+// holds mu.
+func (a *Answerer) answers(slot uint32) (n uint64) {
+	for _, w := range a.workers {
+		n += w.n.steered.at(slot).Load()
+	}
+	return n
 }
 
 // SetDNS takes c into service. A change of Secret keeps the cookies of the
@@ -66,6 +79,7 @@ func (a *Answerer) Worker() *Worker {
 	w.x.w, w.x.none = w, zone.Info{Zone: -1, Group: -1, Variant: -1}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	w.n.steered.open(a.slots.needed())
 	a.workers = append(a.workers, w)
 	return w
 }

@@ -162,36 +162,6 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestSteeredCountsSurviveSwap: counts belong to service and pool, not to the
-// snapshot they were counted in.
-func TestSteeredCountsSurviveSwap(t *testing.T) {
-	a, w := workerForTest(t, settingsForTest())
-	query := dnstest.Ask(t, "svc.example.test. A")
-	for range 3 {
-		w.Answer(make([]byte, 0, 512), query, client, moment, UDP)
-		a.Swap(snapshotForTest(t))
-	}
-	s := a.Stats()
-	want := SteeredCount{Service: "svc.example.test.", Pool: "alpha", Answers: 3}
-	if len(s.Steered) != 1 || s.Steered[0] != want {
-		t.Errorf("steered: %+v, want %+v", s.Steered, want)
-	}
-}
-
-// TestSlotsAreBounded: pairs beyond the table share its last counter.
-func TestSlotsAreBounded(t *testing.T) {
-	s := slots{byName: map[SteeredCount]uint16{}}
-	for i := range 2 * steeredSlots {
-		name := strings.Repeat("x", i%7) + time.Duration(i).String()
-		if got := s.of(name, "p"); int(got) != min(i, steeredSlots-1) {
-			t.Fatalf("pair %d has slot %d", i, got)
-		}
-	}
-	if len(s.names) != steeredSlots || s.names[steeredSlots-1].Pool != "other" {
-		t.Errorf("%d names, the last %v", len(s.names), s.names[len(s.names)-1])
-	}
-}
-
 // TestSetDNS: settings change between two queries of one worker, and the
 // cookies of the secret before stay valid.
 func TestSetDNS(t *testing.T) {

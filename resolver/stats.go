@@ -38,7 +38,8 @@ type Stats struct {
 	HTTPS   uint64            `json:"https"`
 	Rcodes  map[string]uint64 `json:"rcodes"`  // replies sent, by mnemonic: NOERROR, NXDOMAIN, BADVERS…; those never sent are left out
 	Types   map[string]uint64 `json:"types"`   // questions answered from the zones, by type; rare types are "other"
-	Steered []SteeredCount    `json:"steered"` // sorted by service, then pool
+	Pools   map[string]uint64 `json:"pools"`   // steered answers, by the pool that they were of; never less than before
+	Steered []SteeredCount    `json:"steered"` // the same by service and pool, as far as there still is such a service; sorted so
 
 	Silent    uint64 `json:"silent"`    // messages that get no reply: too short, or replies themselves
 	Malformed uint64 `json:"malformed"` // replied to with FORMERR
@@ -69,7 +70,7 @@ type counters struct {
 	queries [transports]atomic.Uint64
 	rcodes  [len(rcodeNames)]atomic.Uint64
 	types   [len(typeNames)]atomic.Uint64
-	steered [steeredSlots]atomic.Uint64
+	steered book
 
 	silent, malformed, limited, slipped, truncated, panics atomic.Uint64
 	sendErrors                                             atomic.Uint64
@@ -103,17 +104,17 @@ func (t *tally) qtype(bucket int) {
 }
 
 // steer counts one answer of a service.
-func (c *counters) steer(slot uint16) {
-	if uint32(slot) != c.now.slot {
+func (c *counters) steer(slot uint32) {
+	if slot != c.now.slot {
 		c.flushSteered()
-		c.now.slot = uint32(slot)
+		c.now.slot = slot
 	}
 	c.now.answers++
 }
 
 func (c *counters) flushSteered() {
 	if c.now.answers > 0 {
-		c.steered[c.now.slot].Add(uint64(c.now.answers))
+		c.steered.at(c.now.slot).Add(uint64(c.now.answers))
 		c.now.answers = 0
 	}
 }
@@ -190,8 +191,8 @@ func bucketOf(qtype uint16) int {
 	return 0
 }
 
-// addTo adds c to s, and its steered answers to steered by slot.
-func (c *counters) addTo(s *Stats, steered []uint64) {
+// addTo adds c to s, but for its steered answers.
+func (c *counters) addTo(s *Stats) {
 	s.UDP += c.queries[UDP].Load()
 	s.TCP += c.queries[TCP].Load()
 	s.TLS += c.queries[TLS].Load()
@@ -206,9 +207,6 @@ func (c *counters) addTo(s *Stats, steered []uint64) {
 			s.Types[typeNames[i]] += n
 		}
 	}
-	for i := range steered {
-		steered[i] += c.steered[i].Load()
-	}
 	s.Silent += c.silent.Load()
 	s.Malformed += c.malformed.Load()
 	s.Limited += c.limited.Load()
@@ -218,22 +216,15 @@ func (c *counters) addTo(s *Stats, steered []uint64) {
 	s.SendErrors += c.sendErrors.Load()
 }
 
-// Stats sums the counters of all workers.
+// Stats sums the counters of all workers, which count on meanwhile.
 func (a *Answerer) Stats() Stats {
-	s := Stats{Rcodes: map[string]uint64{}, Types: map[string]uint64{}}
+	s := Stats{Rcodes: map[string]uint64{}, Types: map[string]uint64{}, Pools: map[string]uint64{}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	steered := make([]uint64, len(a.slots.names))
 	for _, w := range a.workers {
-		w.n.addTo(&s, steered)
+		w.n.addTo(&s)
 	}
-	for i, n := range steered {
-		if n > 0 {
-			c := a.slots.names[i]
-			c.Answers = n
-			s.Steered = append(s.Steered, c)
-		}
-	}
+	a.slots.addTo(&s)
 	slices.SortFunc(s.Steered, func(a, b SteeredCount) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Pool, b.Pool))
 	})
