@@ -49,6 +49,7 @@ func edits(port uint16, public netip.AddrPort) []edit {
 		{"timeout: 3s", "timeout: 1s"},
 		{"rise: 5", "rise: 2"},
 		{"hold_down: 5m", "hold_down: 500ms\n    hold_down_max: 1s"},
+		{"ttl: 300s", "ttl: 300s\n        moves: 0"}, // an hour of moves in a minute
 		{"# origin: heroku", "origin: heroku"},
 		{"# - {name: heroku", "- {name: heroku"},
 	}
