@@ -64,7 +64,7 @@ func parse() options {
 	flag.IntVar(&o.serverCPU, "server-cpu", 0, "CPU that servers are pinned to")
 	flag.IntVar(&o.loadCPU, "load-cpu", 1, "CPU that the load is pinned to")
 	flag.StringVar(&o.out, "out", "", "`file` whose table is replaced; default: only standard output")
-	flag.StringVar(&o.only, "works", "", "only these works, `keys` with commas between; no loading and reloading then")
+	flag.StringVar(&o.only, "works", "", "only these works, `keys` with commas between, no loading and reloading then; or only probes")
 	flag.StringVar(&o.servers, "servers", "", "only these servers, `names` with commas between")
 	flag.StringVar(&o.shunt, "shunt", "", "a `file` to measure instead of building the tree")
 	flag.StringVar(&o.also, "also", "", "other builds of shunt to measure beside, `files` with commas between, each named by its file")
@@ -162,6 +162,9 @@ func bench(ctx context.Context, o options) error {
 
 // sections measures one part of the report after the other.
 func (l *lab) sections(ctx context.Context, o options, r *report) error {
+	if o.only == "probes" {
+		return l.probes(ctx, o, r)
+	}
 	if err := l.small(ctx, o, r); err != nil || o.only != "" {
 		return err
 	}
@@ -185,8 +188,10 @@ func (l *lab) sections(ctx context.Context, o options, r *report) error {
 		}
 	}
 	var err error
-	r.reaction, err = l.reacting(ctx, o.rounds)
-	return err
+	if r.reaction, err = l.reacting(ctx, o.rounds); err != nil {
+		return err
+	}
+	return l.probes(ctx, o, r)
 }
 
 // small measures all works and the reload of a small zone.

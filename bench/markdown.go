@@ -39,6 +39,7 @@ func (r *report) markdown() string {
 	r.loadTable(&b)
 	r.reloadTable(&b)
 	r.reactionTable(&b)
+	r.probeTables(&b)
 	r.grid(&b, "dnsperf instead of our sender: server CPU per answer, µs", "work", []row{{"static names", func(name string) string {
 		return orNone(r.dnsperf[name], func(all []time.Duration) string { return micro(median(all)) })
 	}}})

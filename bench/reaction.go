@@ -17,7 +17,7 @@ type reaction struct {
 }
 
 // faultNames are the rows of the report.
-var faultNames = map[fault]string{refuses: "connection refused", fails: "500", hangs: "hangs"}
+var faultNames = map[fault]string{refuses: "connection refused", resets: "connection reset", fails: "500", hangs: "hangs"}
 
 const (
 	crowded   = 100_000 // services of the shunt that is under load
@@ -49,7 +49,7 @@ func (l *lab) reacting(ctx context.Context, times int) (*reaction, error) {
 			if err := l.breakOnce(f, servers, &fo, r); err != nil {
 				return nil, err
 			}
-			if err := l.web.mendFirst(); err != nil {
+			if err := l.web.first.mend(); err != nil {
 				return nil, err
 			}
 			for _, s := range servers {
@@ -92,7 +92,7 @@ func (l *lab) breakOnce(f fault, servers []*server, fo *work, r *reaction) error
 			return true
 		}
 		if began == 0 {
-			l.web.breakFirst(f)
+			l.web.first.fail(f)
 			began = load.since()
 		}
 		for i, w := range watches {
@@ -119,7 +119,7 @@ func (l *lab) breakOnce(f fault, servers []*server, fo *work, r *reaction) error
 			continue
 		}
 		r.lost = append(r.lost, load.lost+load.wrong)
-		if answers := l.web.failures(crowdHost); f == fails && seen[i] > 0 && len(answers) >= fallShot {
+		if answers := l.web.first.failures(crowdHost); f == fails && seen[i] > 0 && len(answers) >= fallShot {
 			r.flip = append(r.flip, load.start.Add(seen[i]).Sub(answers[fallShot-1]))
 		}
 	}

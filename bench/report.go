@@ -33,6 +33,8 @@ type report struct {
 	loads    []load
 	reloads  []reload
 	reaction *reaction
+	detected *detection
+	probed   *probing
 	dnsperf  map[string][]time.Duration
 	goLines  []string
 }
@@ -126,6 +128,16 @@ func (r *report) judge() error {
 			if m := median(after["shunt"]); m >= r.reaction.limit {
 				all = append(all, fmt.Errorf("shunt: the answer did not change within %v: %s", m, faultNames[f]))
 			}
+		}
+	}
+	if d := r.detected; d != nil {
+		for f, after := range d.after {
+			if m := median(after); m >= d.limit {
+				all = append(all, fmt.Errorf("shunt alone: the answer did not change within %v: %s", m, faultNames[f]))
+			}
+		}
+		if m := median(d.watched); m >= d.limit {
+			all = append(all, fmt.Errorf("shunt alone: the answer did not change within %v: a watched endpoint was killed", m))
 		}
 	}
 	for _, w := range r.works {

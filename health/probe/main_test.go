@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,7 +16,12 @@ import (
 	"github.com/shunt-dns/shunt/internal/cdntest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if how := os.Getenv(serveEnv); how != "" {
+		serveEdge(how)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const host = "www.example.test"
 
