@@ -24,21 +24,9 @@ func (r *reader) binding(p path, raw *rawBinding, pool *Pool, dir string) (b Bin
 		b.Port = r.port(p.sub("port"), raw.Port, 0)
 	}
 	ech = r.filePath(p.sub("ech_file"), raw.ECHFile, dir)
-	if !b.Alias {
-		return b, ech
-	}
-	if pool.CNAME == "" {
+	if b.Alias && pool.CNAME == "" {
 		r.problem(p.sub("alias"), raw.Alias, "an alias needs a host name to lead to, and the pool has addresses", "remove alias, or write cname: instead of addresses")
 	}
-	for _, k := range []struct {
-		key string
-		set bool
-	}{{"alpn", raw.ALPN != nil}, {"port", raw.Port.set()}, {"ech_file", ech != ""}, {"hints", raw.Hints.set()}} {
-		if k.set {
-			r.problem(p.sub(k.key), at(raw.Line), "an alias has no parameters: those are the CDN's own (RFC 9460 §2.4.2)", "remove "+k.key+", or alias")
-		}
-	}
-	b.Hints = false
 	return b, ech
 }
 

@@ -120,7 +120,7 @@ func TestPolicyValues(t *testing.T) {
 	ech := []byte{0, 12, 0xfe, 0x0d, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8}
 	same("pools", []reach{
 		{Failback{Mode: FailbackAfter, After: 30 * time.Minute}, []string{"US"}, 0.6, Point{true, 37.77, -122.42}, Binding{On: true, ALPN: []string{"h3", "h2"}, Port: 8443, ECH: ech, Hints: true}},
-		{Failback{Mode: FailbackManual, Manual: 6 * time.Hour}, []string{"EU", "SI"}, 1, Point{}, Binding{On: true, Alias: true}},
+		{Failback{Mode: FailbackManual, Manual: 6 * time.Hour}, []string{"EU", "SI"}, 1, Point{}, Binding{On: true, Alias: true, Hints: true}},
 		{Failback{Mode: FailbackAuto, Manual: 6 * time.Hour}, []string{"EU"}, 1, Point{}, Binding{On: true}},
 	}, got)
 	services := cfg.Zones[0].Services
