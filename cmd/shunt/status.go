@@ -180,9 +180,9 @@ func poolRow(p controller.PoolStatus) []string {
 	}
 	switch {
 	case p.Waits != "" && p.WaitsUntil != nil:
-		reason = "waits, back in " + age(time.Until(*p.WaitsUntil))
+		reason = "waits to be let back in " + age(time.Until(*p.WaitsUntil))
 	case p.Waits != "":
-		reason = p.Waits
+		reason = "waits to be let back: " + p.Waits
 	}
 	if p.Held != "" {
 		reason = p.Held

@@ -129,7 +129,7 @@ func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise raiser)
 			raise("pool-down", "warning", p.Name, p.Reason+p.returning(now), "shunt probe "+p.Name+" shows each endpoint")
 		}
 		if p.Waits != "" && p.WaitsUntil == nil {
-			raise("waits-for-person", "warning", p.Name, p.Name+" is up again and "+p.Waits, "shunt failback "+p.Name+", when it is well")
+			raise("waits-for-person", "warning", p.Name, p.Name+" is up again, and "+p.Waits, "shunt failback "+p.Name+", when it is well")
 		}
 		if p.Held != "" {
 			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")
