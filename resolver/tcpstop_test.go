@@ -97,4 +97,3 @@ func serveUntil(t *testing.T, c config.DNS, newTCP tcpMaker) (s *Server, stop fu
 	t.Cleanup(stop)
 	return s, stop
 }
-
