@@ -3,6 +3,7 @@ package zone
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 
@@ -215,6 +216,7 @@ func GroupKey(s config.Service) string {
 	var n []byte
 	n = binary.AppendVarint(n, int64(s.TTL))
 	n = binary.AppendVarint(n, int64(s.TTLMin))
+	n = binary.AppendVarint(n, int64(s.Moves))
 	if s.Flatten {
 		n = append(n, 'f')
 	}
@@ -222,7 +224,20 @@ func GroupKey(s config.Service) string {
 		n = append(n, 0)
 		n = append(n, c.Pool...)
 		n = append(n, 0)
+		n = append(n, c.Policy...)
+		n = append(n, 0)
 		n = binary.AppendVarint(n, int64(c.Weight))
+		if c.LastResort {
+			n = append(n, 'l')
+		}
+	}
+	if r := s.Ramp; r != nil {
+		n = append(n, "\x00ramp "...)
+		n = append(n, r.On...)
+		n = binary.AppendVarint(n, int64(r.Every))
+		for _, share := range r.Steps {
+			n = binary.BigEndian.AppendUint64(n, math.Float64bits(share))
+		}
 	}
 	b.Write(n)
 	return b.String()
