@@ -22,7 +22,8 @@ import (
 //	of its places   nothing able, serve-all-in-fence          nothing: SERVFAIL
 //	of its places   all down or nothing able, open            what is there
 //
-// The last three rows are alarmed. Of a nested policy, the pools inside stay.
+// The last three rows are alarmed. Of a nested policy, the pools inside stay, unless the others made it what it was:
+// behind healthy, what is now of a worse tier than any in play is treated as dropped.
 // A fence that holds shuts the others out for all filters behind it.
 func (h *hand) fence(f config.FenceFilter) {
 	if !within(h.run.in.Place, f.Clients) {
@@ -32,6 +33,10 @@ func (h *hand) fence(f config.FenceFilter) {
 	inside := h.run.inside(f)
 	field := h.fenced(h.field, inside)
 	cards, bench := pick(h.cards, field), pick(h.bench, field)
+	if worst := worstOf(h.cards); h.judged {
+		cards, _ = part(cards, func(c *card) bool { return tier(c) <= worst })
+		bench, _ = part(bench, func(c *card) bool { return tier(c) <= max(worst, tierLast) })
+	}
 	switch {
 	case alive(cards):
 	case alive(bench):
@@ -45,7 +50,6 @@ func (h *hand) fence(f config.FenceFilter) {
 				cards = append(cards, c)
 			}
 		}
-		h.failOpen = false
 		h.note("brought back those inside")
 	case alive(field):
 		cards, bench = field, nil
@@ -66,12 +70,17 @@ func (h *hand) fence(f config.FenceFilter) {
 		}
 		h.note(h.fenceDown)
 	}
+	if h.fenceDown == "" {
+		h.failOpen, h.resorted = h.failOpen && !alive(cards), h.resorted && !alive(cards)
+	}
 	for _, c := range h.cards {
 		if !slices.ContainsFunc(cards, func(k *card) bool { return k.index == c.index }) {
 			c.fencedOut = true
 			h.drop(c, func(*card) string { return outside(f) })
 		}
 	}
+	before := h.allow
+	h.allow = func(pool string) bool { return (before == nil || before(pool)) && inside(pool) }
 	h.cards, h.bench, h.field = cards, bench, field
 }
 
@@ -135,6 +144,15 @@ func pick(cs, field []*card) []*card {
 		}
 	}
 	return out
+}
+
+// worstOf returns the worst tier among cs; 0 when there are none.
+func worstOf(cs []*card) int {
+	worst := 0
+	for _, c := range cs {
+		worst = max(worst, tier(c))
+	}
+	return worst
 }
 
 // alive reports whether one of cs is not down.

@@ -35,13 +35,18 @@ func sq(x float64) float64 { return x * x }
 //	known                not known    behind those, in the order of the chain
 func (h *hand) nearest() {
 	p := h.run.in.Place
+	far, known := map[int]float64{}, false
+	for _, c := range slices.Concat(h.cards, h.bench) {
+		at := points(c.choice, h.run.in.Policies, h.run.in.Pools)
+		far[c.index], known = away(p, at), known || len(at) > 0
+	}
+	if !known {
+		h.note("no pool that is left says where it is: the order stays")
+		return
+	}
 	if !p.At.Known {
 		h.note("the place of these clients is not known: the order stays")
 		return
-	}
-	far := map[int]float64{}
-	for _, c := range slices.Concat(h.cards, h.bench) {
-		far[c.index] = away(p, points(c.choice, h.run.in.Policies, h.run.in.Pools))
 	}
 	closer := func(a, b *card) int {
 		return cmp.Or(order(a.late, b.late), cmp.Compare(far[a.index], far[b.index]), cmp.Compare(a.index, b.index))

@@ -12,8 +12,8 @@ import (
 // one of another weight is in play; alone, they share equally.
 func (h *hand) weighted(draw Draw) {
 	h.draw, h.equal = draw, false
-	if slices.ContainsFunc(h.cards, func(c *card) bool { return c.weight > 0 && !c.late }) {
-		out := h.keep(func(c *card) bool { return c.weight > 0 || c.late }, func(*card) string { return "has weight 0" })
+	if slices.ContainsFunc(h.players(), func(c *card) bool { return c.weight > 0 }) {
+		out := h.keep(func(c *card) bool { return c.weight > 0 }, func(*card) string { return "has weight 0" })
 		h.bench = append(h.bench, out...)
 	}
 	h.noteShares()
@@ -30,15 +30,20 @@ func (h *hand) noteShares() {
 	if h.step == nil {
 		return
 	}
-	cs, _ := part(h.cards, func(c *card) bool { return !c.late })
-	if len(cs) == 0 {
-		cs = h.cards
-	}
+	cs := h.players()
 	picks := make([]Pick, len(cs))
 	for i, n := range split(Million, h.weights(cs)) {
 		picks[i] = Pick{cs[i].name, n}
 	}
 	h.note(sharesText(picks))
+}
+
+// players returns those in play beside which no last resort plays.
+func (h *hand) players() []*card {
+	if early, _ := part(h.cards, func(c *card) bool { return !c.late }); len(early) > 0 {
+		return early
+	}
+	return h.cards
 }
 
 // weights returns those of cs under the split of h.
