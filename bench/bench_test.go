@@ -22,7 +22,7 @@ func TestQuestions(t *testing.T) {
 	want := map[string]string{
 		"static": "h0000042. A", "5k": "h0000042. A", "20k": "h0000042. A", "tcp": "h0000042. A", "tcp1": "h0000042. A",
 		"nxdomain": "x0000042. A", "nodata": "h0000042. TXT", "wildcard": "w0000042.wild. A",
-		"referral": "www.d0000042. A", "failover": "fo. A", "weighted": "we. A",
+		"referral": "www.d0000042. A", "refused": "x0000042.elsewhere.test. A", "failover": "fo. A", "weighted": "we. A",
 	}
 	for _, w := range works(10_000) {
 		buf := make([]byte, packet)

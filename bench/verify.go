@@ -44,6 +44,8 @@ func faults(w work, r *dns.Msg, number int) string {
 		return "rcode " + dns.RcodeToString[r.Rcode]
 	case len(r.Answer) != int(q.answers):
 		return fmt.Sprintf("%d answers, not %d", len(r.Answer), q.answers)
+	case q.rcode == dns.RcodeRefused:
+		return ""
 	case r.Authoritative == q.refer:
 		return fmt.Sprintf("AA is %v", r.Authoritative)
 	case r.IsEdns0() == nil:

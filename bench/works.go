@@ -125,6 +125,7 @@ func works(n int) []work {
 		{key: "nodata", title: "NODATA", ask: ask("h%d."+origin, n, typeTXT, 0, 0), need: static, goals: level},
 		{key: "wildcard", title: "wildcard", ask: ask("w%d.wild."+origin, 10_000_000, typeA, 0, 1), need: static, goals: level},
 		{key: "referral", title: "referral", ask: refer, need: static, goals: level},
+		{key: "refused", title: "REFUSED", ask: ask("x%d.elsewhere.test.", 10_000_000, typeA, 5, 0), need: static, goals: level},
 		{key: "failover", title: "failover by health", ask: ask("fo."+origin, 1, typeA, 0, 1), need: steered, goals: steering},
 		{key: "weighted", title: "weighted", ask: ask("we."+origin, 1, typeA, 0, 1), need: steered, goals: steering},
 		{key: "5k", title: "5,000 qps offered", ask: names, rate: 5000, need: static | fixed, goals: waiting},

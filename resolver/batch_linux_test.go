@@ -1,12 +1,14 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"net"
 	"net/netip"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -214,5 +216,93 @@ func TestSendSkipsWhatDoesNotGo(t *testing.T) {
 	}
 	if n := l.worker.n.sendErrors.Load(); n != 3 {
 		t.Errorf("%d send errors", n)
+	}
+}
+
+// TestAhead: answers of a batch that was looked up ahead are those that each
+// query gets alone, whatever it is, also before the first snapshot.
+func TestAhead(t *testing.T) {
+	fd, l, client := loopForTest(t)
+	a := l.worker.a
+	var queries [][]byte
+	for _, line := range questionsOf(t) {
+		if !strings.HasPrefix(line, "tcp ") {
+			queries = append(queries, dnstest.Ask(t, line))
+		}
+	}
+	queries = append(queries, badPackets(t)[:600]...)
+	_, alone := workerForTest(t, settingsForTest())
+	from := client.LocalAddr().(*net.UDPAddr).AddrPort()
+	for _, far := range []bool{true, false} {
+		v := *a.view.Load()
+		v.far = far
+		a.view.Store(&v)
+		for rest := queries; len(rest) > 0; {
+			n := min(len(rest), batch)
+			var want [][]byte
+			for _, q := range rest[:n] {
+				client.Write(q)
+				if r := alone.Answer(make([]byte, 0, udpReply), q, from, time.Now(), UDP); len(r) > 0 {
+					want = append(want, r)
+				}
+			}
+			if l.answer(fd, unix.MSG_DONTWAIT) {
+				t.Fatal("nothing came")
+			}
+			buf := make([]byte, udpReply)
+			client.SetReadDeadline(time.Now().Add(5 * time.Second))
+			for i := range want {
+				k, err := client.Read(buf)
+				if err != nil || !bytes.Equal(buf[:k], want[i]) {
+					t.Fatalf("far %v: %v\ngot  %x\nwant %x", far, err, buf[:k], want[i])
+				}
+			}
+			rest = rest[n:]
+		}
+	}
+	if n := a.Stats().Panics; n != 0 {
+		t.Errorf("%d panics", n)
+	}
+	// Looking ahead is no reason to lose an answer, whatever happens there.
+	a.view.Store(&view{far: true})
+	client.Write(dnstest.Ask(t, "www.example.test. A"))
+	client.Write(dnstest.Ask(t, "www.example.test. A"))
+	l.answer(fd, unix.MSG_DONTWAIT)
+	if s := a.Stats(); s.Panics != 1 || s.Rcodes["SERVFAIL"] != 2 {
+		t.Errorf("after a panic: %+v", s)
+	}
+}
+
+// TestDontFragment: IPv4 replies are not to be fragmented on their way; a
+// socket that cannot send one in one piece gives that up, once.
+func TestDontFragment(t *testing.T) {
+	fd, l, client := loopForTest(t)
+	mode := func() int {
+		n, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if got := mode(); got != unix.IP_PMTUDISC_PROBE {
+		t.Errorf("mode %d, want %d", got, unix.IP_PMTUDISC_PROBE)
+	}
+	port := client.LocalAddr().(*net.UDPAddr).Port
+	for i, reply := range [][]byte{make([]byte, 65508), {1}} { // the first exceeds UDP itself, fragments or not
+		from := binary.NativeEndian.AppendUint16(l.from[i][:0], unix.AF_INET)
+		from = binary.BigEndian.AppendUint16(from, uint16(port))
+		copy(l.from[i][len(from):], []byte{127, 0, 0, 1})
+		l.in[i].Namelen = unix.SizeofSockaddrInet4
+		l.in[i].SetControllen(0)
+		l.reply(i, i, reply)
+	}
+	l.send(fd, 2)
+	buf := make([]byte, 16)
+	client.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := client.Read(buf); err != nil || n != 1 {
+		t.Errorf("the second reply: %d octets, %v", n, err)
+	}
+	if got, errs := mode(), l.worker.n.sendErrors.Load(); got != unix.IP_PMTUDISC_OMIT || errs != 1 {
+		t.Errorf("mode %d, want %d; %d send errors, want 1", got, unix.IP_PMTUDISC_OMIT, errs)
 	}
 }

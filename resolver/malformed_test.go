@@ -3,10 +3,69 @@ package resolver
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/shunt-dns/shunt/internal/dnstest"
 )
+
+// TestMalformedPackets sends what badPackets makes over a real socket, as fast
+// as it is answered: each gets silence or a sound reply, FORMERR most of them,
+// none a panic, and a good question in between its answer.
+func TestMalformedPackets(t *testing.T) {
+	s := serve(t, settingsForTest(), "127.0.0.1:0")
+	c := dialUDP(t, s.Addrs()[0])
+	all := append(badPackets(t), dnstest.Ask(t, "www.example.test. A +edns"))
+	for i, msg := range all {
+		if len(msg) >= 2 {
+			binary.BigEndian.PutUint16(msg, uint16(i))
+		}
+	}
+	sent, rcodes, began := 0, map[byte]int{}, time.Now()
+	for sent == 0 || time.Since(began) < time.Second {
+		for from := 0; from < len(all); from += batch {
+			burst(t, c, all[from:min(from+batch, len(all))], from, rcodes)
+		}
+		sent += len(all)
+	}
+	st := s.Stats()
+	t.Logf("%d packets in %v: rcodes %v, %d silent", sent, time.Since(began), rcodes, st.Silent)
+	if st.Panics != 0 || st.UDP != uint64(sent) || st.SendErrors != 0 {
+		t.Errorf("of %d packets: %+v", sent, st)
+	}
+	if n := st.Rcodes["FORMERR"]; n < uint64(sent)/2 || n < st.Malformed || rcodes[rcodeFormErr] != int(n) {
+		t.Errorf("of %d packets: %d FORMERR, %d malformed, %d seen", sent, n, st.Malformed, rcodes[rcodeFormErr])
+	}
+}
+
+// burst sends msgs, whose IDs count from first, and takes the reply of each
+// that is due one.
+func burst(t *testing.T, c *net.UDPConn, msgs [][]byte, first int, rcodes map[byte]int) {
+	t.Helper()
+	due := 0
+	for _, msg := range msgs {
+		if _, err := c.Write(msg); err != nil {
+			t.Fatal(err)
+		}
+		if len(msg) >= headerLen && msg[2]&0x80 == 0 {
+			due++
+		}
+	}
+	buf := make([]byte, udpReply)
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for ; due > 0; due-- {
+		n, err := c.Read(buf)
+		if err != nil || n < headerLen {
+			t.Fatalf("%d replies of a burst are missing: %v, %d octets", due, err, n)
+		}
+		msg := msgs[int(binary.BigEndian.Uint16(buf))-first]
+		if wrong := soundReply(msg, buf[:n]); wrong != "" {
+			t.Fatalf("%x got %x: %s", msg, buf[:n], wrong)
+		}
+		rcodes[buf[3]&rcodeMask]++
+	}
+}
 
 // badPackets are queries that are wrong in every way a generator can think of:
 // cut off at each octet, names that are compressed, loop, point into the

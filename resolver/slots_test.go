@@ -81,17 +81,17 @@ func countsOf(s Stats) string {
 // a worker's memory is no more than its pages.
 func TestSlotsAreBounded(t *testing.T) {
 	s := newSlots(func(uint32) uint64 { return 0 })
-	for i := range maxSlots + 10 {
-		want := uint32(i + 1)
-		if i+1 >= maxSlots {
-			want = 0
-		}
-		if got := s.of(pair{fmt.Sprint(i), "p"}); got != want {
-			t.Fatalf("pair %d has slot %d", i, got)
-		}
+	if got := s.of(pair{"first", "p"}); got != 1 {
+		t.Errorf("the first pair has slot %d", got)
 	}
-	if got := s.of(pair{"17", "p"}); got != 18 {
-		t.Errorf("a pair from before has slot %d", got)
+	s.pairs = append(s.pairs, make([]pair, maxSlots-3)...) // all but one
+	for _, c := range []struct {
+		service string
+		want    uint32
+	}{{"last", maxSlots - 1}, {"too late", 0}, {"much too late", 0}, {"first", 1}, {"last", maxSlots - 1}} {
+		if got := s.of(pair{c.service, "p"}); got != c.want {
+			t.Errorf("%s has slot %d, want %d", c.service, got, c.want)
+		}
 	}
 	if s.needed() != maxPages {
 		t.Errorf("%d pages", s.needed())
