@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
@@ -29,12 +28,12 @@ func (c *Controller) Override(ctx context.Context, o health.Override, force bool
 		if c.pools[o.Pool] == nil {
 			return fmt.Errorf("there is no pool %q (the pools are: %s)", o.Pool, strings.Join(c.poolNames(), ", "))
 		}
-		if broken := c.breaks(o, time.Now()); len(broken) > 0 && !force {
+		if broken := c.breaks(o, c.now()); len(broken) > 0 && !force {
 			return Refused{strings.Join(broken, "; ")}
 		} else if len(broken) > 0 {
 			c.deps.Log.Warn("override breaks safety rules, as forced", "pool", o.Pool, "breaks", strings.Join(broken, "; "))
 		}
-		o.Set, o.Expires = anchor(o.Set, o.Expires, time.Now())
+		o.Set, o.Expires = anchor(o.Set, o.Expires, c.now())
 		c.overrides[o.Pool] = o
 		c.deps.Log.Warn("override set", "pool", o.Pool, "force", o.Force, "reason", o.Reason, "author", o.Author, "until", o.Expires)
 		return nil
@@ -58,7 +57,7 @@ func (c *Controller) ClearOverride(ctx context.Context, pool, author string) err
 // for the log and may be "".
 func (c *Controller) Failback(ctx context.Context, pool, reason, author string) error {
 	return c.command(ctx, func() error {
-		p := c.table(c.deps.Monitor.Table(), time.Now()).Pools[pool]
+		p := c.table(c.deps.Monitor.Table(), c.now()).Pools[pool]
 		switch {
 		case c.pools[pool] == nil:
 			return fmt.Errorf("there is no pool %q (the pools are: %s)", pool, strings.Join(c.poolNames(), ", "))
@@ -85,7 +84,7 @@ func (c *Controller) Freeze(ctx context.Context, f health.Freeze) error {
 		if c.freeze != nil {
 			pools = c.freeze.Pools // a freeze that is prolonged keeps what it froze
 		}
-		f.Set, f.Expires = anchor(f.Set, f.Expires, time.Now())
+		f.Set, f.Expires = anchor(f.Set, f.Expires, c.now())
 		c.freeze = &frozen{Freeze: f, Pools: pools}
 		c.deps.Log.Warn("frozen: automation is off", "reason", f.Reason, "author", f.Author, "until", f.Expires)
 		return nil
@@ -125,7 +124,7 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 		return err
 	}
 	return errors.Join(err, c.do(ctx, func() error {
-		c.reload = Reload{At: time.Now(), Problem: err.Error(), Restart: c.reload.Restart}
+		c.reload = Reload{At: c.now(), Problem: err.Error(), Restart: c.reload.Restart}
 		c.deps.Log.Error("reload refused: the configuration of before stays in force", "error", err)
 		c.refresh()
 		return nil
@@ -169,7 +168,7 @@ func (c *Controller) read(ctx context.Context, inForce *Loaded) (l *Loaded, remo
 // replace puts l in force, on Run's goroutine. Removes is what the guard says
 // of it, "" where it says nothing.
 func (c *Controller) replace(l *Loaded, removes string, force bool) error {
-	broken := c.reloadBreaks(l.Config, time.Now())
+	broken := c.reloadBreaks(l.Config, c.now())
 	if all := slices.Concat(words(removes), broken); len(all) > 0 && !force {
 		return Refused{strings.Join(all, "; ")}
 	}
@@ -187,7 +186,7 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 	}
 	restart := needsRestart(c.started, l.Config)
 	c.adopt(l, nil)
-	c.reload, c.stale = Reload{At: time.Now(), OK: true, Restart: restart}, ""
+	c.reload, c.stale = Reload{At: c.now(), OK: true, Restart: restart}, ""
 	c.decide(reloaded)
 	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)
 	return nil

@@ -40,6 +40,8 @@ type Deps struct {
 	Load    func() (*config.Config, error) // reads the configuration again, for Reload
 	Log     *slog.Logger
 
+	Now func() time.Time // default: time.Now
+
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
 }
 
@@ -57,6 +59,7 @@ type Controller struct {
 	jobs chan func()          // run by Run, one after the other
 	view atomic.Pointer[view] // what readers see
 	done chan struct{}        // closed when Run has returned
+	hand bool                 // a Manual drives it: there is no Run
 	turn chan struct{}        // holds a token while a reload is under way
 
 	placesEvery time.Duration // how often the files of places are looked at
@@ -97,6 +100,9 @@ type view struct {
 // New returns a controller for the loaded configuration and the state that
 // the directory holds. It takes no decision yet.
 func New(l *Loaded, state *State, d Deps) *Controller {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	c := &Controller{
 		deps:      d,
 		jobs:      make(chan func()),
@@ -109,16 +115,16 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		memory:  newMemory(state.Good),
 		gen:     nextThousand(state.Generation),
 		keep:    keeper{write: state.store.write, wrote: make(chan error, 1)},
-		saved:   time.Now(),
+		saved:   d.Now(),
 		held:    map[string]time.Time{},
 		started: l.Config,
-		reload:  Reload{At: time.Now(), OK: true},
+		reload:  Reload{At: d.Now(), OK: true},
 	}
 	if state.Problem != "" {
 		c.storeErr = errors.New(state.Problem)
 		d.Log.Error("started without memory", "error", state.Problem)
 	}
-	now := time.Now()
+	now := c.now()
 	c.recall(state, now)
 	c.falls = recallFalls(state.Falls, now)
 	c.adopt(l, recallCalm(state.Calm, now))
@@ -227,8 +233,14 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
+// now returns the time as Deps.Now has it.
+func (c *Controller) now() time.Time { return c.deps.Now() }
+
 // do runs job on Run's goroutine and waits for it.
 func (c *Controller) do(ctx context.Context, job func() error) error {
+	if c.hand {
+		return job()
+	}
 	result := make(chan error, 1)
 	select {
 	case c.jobs <- func() { result <- job() }:
@@ -243,7 +255,7 @@ func (c *Controller) do(ctx context.Context, job func() error) error {
 // untilExpiry returns how long until an override or the freeze ends, or time
 // alone changes an answer.
 func (c *Controller) untilExpiry() time.Duration {
-	next, now := time.Minute, time.Now()
+	next, now := time.Minute, c.now()
 	for _, o := range c.overrides {
 		next = min(next, o.Expires.Sub(now))
 	}
@@ -258,7 +270,7 @@ func (c *Controller) untilExpiry() time.Duration {
 
 // expire drops what has ended, and returns what its end is for decide.
 func (c *Controller) expire() cause {
-	now, why := time.Now(), probed
+	now, why := c.now(), probed
 	for pool, o := range c.overrides {
 		if !o.Active(now) {
 			c.deps.Log.Info("override ended", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
@@ -277,7 +289,7 @@ func (c *Controller) expire() cause {
 // decide takes every decision anew that something bears on, and publishes a
 // snapshot when an answer or the configuration changed.
 func (c *Controller) decide(why cause) {
-	now := time.Now()
+	now := c.now()
 	live := c.deps.Monitor.Table()
 	if c.freeze != nil {
 		if f := c.freeze.follow(live); f != c.freeze {
@@ -317,7 +329,7 @@ func (v *view) soon(at time.Time) {
 // refresh brings what people read up to date: latencies, reasons and alarms
 // change without moving an answer.
 func (c *Controller) refresh() {
-	now := time.Now()
+	now := c.now()
 	next := *c.view.Load()
 	next.live = c.deps.Monitor.Table()
 	next.table = c.table(next.live, now)
