@@ -2,6 +2,7 @@ package zone
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/miekg/dns"
 )
@@ -75,11 +76,17 @@ func (r *reply) glue(c *node, set rrset, start int) {
 	if r.msg[start] < 0xC0 {
 		return // a chain of names past any pointer; the resolver asks again from there
 	}
-	for _, below := range [2]bool{true, false} {
-		at := start
+	others := true // there may be hosts for the second round
+	for round := 0; round < 2 && others; round++ {
+		below, at := round == 0, start
+		others = false
 		for body := set.body; len(body) > 0; {
 			n := r.host(at + rrHead)
-			if n != nil && below == r.within(c) && !r.addresses(n, at+rrHead) {
+			switch {
+			case n == nil:
+			case r.within(c) != below:
+				others = true
+			case !r.addresses(n, at+rrHead):
 				r.tc = below
 				return
 			}
@@ -119,15 +126,16 @@ func (r *reply) host(at int) *node {
 // addresses adds the static addresses of n under the name written at owner,
 // and reports whether they fit.
 func (r *reply) addresses(n *node, owner int) bool {
-	for _, typ := range [2]uint16{dns.TypeA, dns.TypeAAAA} {
-		set, ok := r.zone.get(n, typ)
-		if !ok {
-			continue
+	rest := r.zone.sets(n)
+	for range n.sets { // by ascending type, and so A before AAAA
+		typ, size := binary.BigEndian.Uint16(rest), setHead+int(binary.BigEndian.Uint16(rest[4:]))
+		if typ == dns.TypeA || typ == dns.TypeAAAA {
+			if !r.put(rest[setHead:size], owner) {
+				return false
+			}
+			r.count[inAdditional] += binary.BigEndian.Uint16(rest[2:])
 		}
-		if !r.put(set.body, owner) {
-			return false
-		}
-		r.count[inAdditional] += set.count
+		rest = rest[size:]
 	}
 	return true
 }
