@@ -22,6 +22,7 @@ lint:
 
 unit: ## all Go tests, with the race detector
 	test/install-packages
+	test/install-places
 	go test -race ./...
 
 peers: build ## the binary among real DNS and web servers

@@ -38,6 +38,7 @@ var table = map[string]string{
 	"internal/placetest":     "mmdbwriter",
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
+	"test/places":            "mmdbwriter",
 	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo cobra x/term",
 }
 

@@ -235,7 +235,7 @@ func TestMap(t *testing.T) {
 		t.Errorf("classes %v", m.Classes())
 	}
 	if m.Networks() != 9+4 {
-		t.Errorf("%d networks: %v %v", m.Networks(), m.four.cells, m.six.cells)
+		t.Errorf("%d networks: %v %v", m.Networks(), m.four.cells, m.six.his)
 	}
 }
 
