@@ -201,18 +201,17 @@ func (v *revision) differs(i int) (next int, ok bool) {
 			text, _ = v.in.Peek(int(old[j].octets))
 			text = bytes.Clone(text)
 			v.in.Discard(len(text))
-			v.read += int64(len(text))
 			i = j + 1
+			if v.read += int64(len(text)); v.read > v.limit {
+				return 0, false
+			}
 			continue
 		}
 		line, err := v.in.ReadSlice('\n')
-		if err != nil && err != io.EOF {
+		if v.read += int64(len(line)); v.read > v.limit || err != nil && err != io.EOF {
 			return 0, false
 		}
 		text = append(text, line...)
-		if v.read += int64(len(line)); v.read > v.limit {
-			return 0, false
-		}
 	}
 }
 
