@@ -34,7 +34,7 @@ func (in *Input) changes(d *Decision, accounts []*account) []string {
 	for _, h := range d.Race.Heats {
 		for _, u := range h.Duels {
 			if u.Over == h.Order[0] {
-				out = append(out, fmt.Sprintf("%s faster than %s for longer than %s", u.Pool, u.Over, in.Now.Sub(u.Since).Round(time.Second)))
+				out = append(out, fmt.Sprintf("%s faster than %s for %s more", u.Pool, u.Over, u.Due.Sub(in.Now).Round(time.Second)))
 			}
 		}
 	}

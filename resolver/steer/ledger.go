@@ -25,6 +25,9 @@ func (r *run) accountOf(pool string) *account {
 			return a
 		}
 	}
+	if r.accounts == nil {
+		r.accounts = make([]*account, 0, len(r.in.Service.Pools))
+	}
 	a := &account{pool: pool, most: Million, ramp: Million}
 	if p := r.in.Pools[pool]; p != nil && p.MaxShare > 0 {
 		a.most = parts(p.MaxShare)

@@ -27,7 +27,9 @@ type Place struct {
 //	Subdivision   its subdivision has the code
 //	ASN           it is that of the client's network
 //	Network       it contains the client's address; an IPv4-mapped one counts as IPv4
-func (p Place) In(w config.Where) bool {
+func (p Place) In(w config.Where) bool { return p.in(&w) }
+
+func (p *Place) in(w *config.Where) bool {
 	switch w.Kind {
 	case config.Anywhere:
 		return true
@@ -49,7 +51,7 @@ func (p Place) In(w config.Where) bool {
 
 // country returns the country of p, derived from its subdivision where only
 // that is known.
-func (p Place) country() string {
+func (p *Place) country() string {
 	if p.Country == "" && len(p.Subdivision) > 2 {
 		return p.Subdivision[:2]
 	}
@@ -58,7 +60,7 @@ func (p Place) country() string {
 
 // continent returns the continent of p, derived from its country where only
 // that is known.
-func (p Place) continent() string {
+func (p *Place) continent() string {
 	if p.Continent == "" {
 		return config.ContinentOf(p.country())
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/shunt-dns/shunt/config"
 )
 
@@ -119,4 +121,30 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%d over %v: %s, want %s", c.n, c.weights, got, c.want)
 		}
 	}
+}
+
+// The index finds what going through all lists does.
+func TestIndex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var f config.PreferFilter
+		words := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"EU", "DE", "FR", "US", "US-CA", "CN", "continent:EU", "continent:NA", "AS64500", "AS64501",
+			"192.0.2.0/24", "192.0.2.128/25", "192.0.0.0/8", "0.0.0.0/0", "::/0", "2001:db8::/32"}), 0, 12, rapid.ID).Draw(t, "places")
+		for i, w := range words {
+			if i%3 == 0 {
+				f.Lists = append(f.Lists, config.PlaceList{})
+			}
+			l := &f.Lists[len(f.Lists)-1]
+			l.Places = append(l.Places, where(w))
+		}
+		f.By = rapid.SliceOf(rapid.SampledFrom([]config.WhereKind{config.Country, config.Network, config.ASN, config.Union})).Draw(t, "by")
+		text := strings.Join([]string{
+			rapid.SampledFrom([]string{"", "DE", "US", "US US-CA", "CN", "continent:EU"}).Draw(t, "country"),
+			rapid.SampledFrom([]string{"", "AS64500"}).Draw(t, "as"),
+			rapid.SampledFrom([]string{"", "192.0.2.7", "192.0.2.200", "192.9.9.9", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.1", "::1"}).Draw(t, "addr"),
+		}, " ")
+		p := placeOf(text)
+		if got, want := indexOf(f).find(p), listFor(f, p); got != want {
+			t.Fatalf("%q among %v by %v: %d, want %d", text, f.Lists, f.By, got, want)
+		}
+	})
 }

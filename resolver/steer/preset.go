@@ -20,24 +20,38 @@ import (
 // the first one in order has everything all the same. A name that neither
 // policies nor the presets know is taken for failover.
 func Chain(policy string, own []config.Choice, policies map[string]*config.Policy, pools map[string]*config.Pool) []config.Filter {
-	preset := false
-	var chain []config.Filter
-	for _, p := range config.Presets() {
-		if p.Name == policy || !preset && policy == "" {
-			preset, chain = true, p.Chain
-		}
-	}
-	if p := policies[policy]; p != nil && !preset {
+	p := policies[policy]
+	if p != nil && !isPreset(policy) {
 		return p.Chain
 	}
-	if chain == nil {
-		chain = config.Presets()[0].Chain
+	if p == nil {
+		p = preset(policy)
 	}
 	if policy == config.All || !limited(own, policies, pools, nil) {
-		return chain
+		return p.Chain
 	}
-	chain = slices.DeleteFunc(slices.Clone(chain), func(f config.Filter) bool { return f.Kind == config.First })
+	chain := slices.DeleteFunc(slices.Clone(p.Chain), func(f config.Filter) bool { return f.Kind == config.First })
 	return append(chain, config.Filter{Kind: config.Capacity})
+}
+
+// isPreset reports whether name is that of a preset.
+func isPreset(name string) bool {
+	switch name {
+	case config.Failover, config.Weighted, config.Nearest, config.Fastest, config.All:
+		return true
+	}
+	return false
+}
+
+// preset returns the preset called name; failover where there is none.
+func preset(name string) *config.Policy {
+	all := config.Presets()
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i]
+		}
+	}
+	return &all[0]
 }
 
 // limited reports whether one of the pools among own has a max_share. Above

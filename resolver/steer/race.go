@@ -30,6 +30,7 @@ type Duel struct {
 	Pool  string    `json:"pool"`
 	Over  string    `json:"over"`
 	Since time.Time `json:"since"`
+	Due   time.Time `json:"due"` // when it is won, if it lasts
 }
 
 // A Lap is the latency of one candidate, in any unit; above 0.
@@ -76,11 +77,12 @@ func (h Heat) Next(f config.FastestFilter, laps []Lap, now time.Time) Heat {
 	for i, over := range next.Order {
 		for _, p := range next.Order[i+1:] {
 			if beats(p, over) {
-				next.Duels = append(next.Duels, Duel{p, over, h.since(p, over, now)})
+				since := h.since(p, over, now)
+				next.Duels = append(next.Duels, Duel{p, over, since, since.Add(f.For)})
 			}
 		}
 	}
-	next.overtake(f.For, latency, now)
+	next.overtake(latency, now)
 	return next
 }
 
@@ -96,9 +98,9 @@ func (h Heat) since(p, over string, now time.Time) time.Time {
 
 // overtake lets each candidate pass those before it that it has beaten for
 // long enough, and with it whoever stands between and is faster still.
-func (h *Heat) overtake(after time.Duration, latency map[string]time.Duration, now time.Time) {
+func (h *Heat) overtake(latency map[string]time.Duration, now time.Time) {
 	won := func(p, over string) bool {
-		return slices.ContainsFunc(h.Duels, func(d Duel) bool { return d.Pool == p && d.Over == over && now.Sub(d.Since) >= after })
+		return slices.ContainsFunc(h.Duels, func(d Duel) bool { return d.Pool == p && d.Over == over && !d.Due.After(now) })
 	}
 	for i, p := range h.Order {
 		j := slices.IndexFunc(h.Order[:i], func(over string) bool { return won(p, over) })
@@ -182,7 +184,7 @@ func (h Heat) text(cs []*card, f config.FastestFilter, now time.Time) string {
 	for _, d := range h.Duels {
 		if d.Over == h.Order[0] {
 			text += fmt.Sprintf("; %s is faster by more than %.3g%%, and leads if that lasts %s more", d.Pool, 100*f.Margin,
-				(f.For - now.Sub(d.Since)).Round(time.Second))
+				d.Due.Sub(now).Round(time.Second))
 		}
 	}
 	return text

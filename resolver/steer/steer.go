@@ -120,7 +120,7 @@ type Input struct {
 // It leaves no service without a pick, but where no pool has anything to
 // answer with, or none inside a fence that is not to be opened.
 func Decide(in Input) Decision {
-	d := Decision{Steps: []Step{}}
+	d := Decision{Steps: make([]Step, 0, 6)}
 	r := &run{in: &in, steps: &d.Steps, race: &d.Race}
 	h := r.chain(in.Service.Policy, in.Service.Pools, nil, nil)
 	d.FailOpen, d.Good = h.failOpen, h.order
