@@ -55,7 +55,7 @@ func detectionPeer(path string) peer {
 		plain, watched, spare := hostsOf()
 		for i := range detectedServices {
 			fmt.Fprintf(&pools, "  - {name: p%d, addresses: [%s], monitors: [web]}\n  - {name: w%d, addresses: [%s], monitors: [watched]}\n", i, plain[i], i, watched[i])
-			fmt.Fprintf(&services, "      - {name: p%d, pools: [p%d, spare]}\n      - {name: w%d, pools: [w%d, spare]}\n", i, i, i, i)
+			fmt.Fprintf(&services, "      - {name: p%d, pools: [p%d, spare], moves: 0}\n      - {name: w%d, pools: [w%d, spare]}\n", i, i, i, i)
 		}
 		return map[string]string{"shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
 listen: {dns: ["127.0.0.1:%[2]d"], control: %[1]s/c.sock}

@@ -84,8 +84,8 @@ pools:
   - name: bench.test
     file: %[7]s
     services:
-      - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s}
-      - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s}
+      - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s, moves: 0}
+      - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s, moves: 0}
 %[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String())}
 }
 
