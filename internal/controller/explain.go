@@ -105,10 +105,10 @@ func (v *view) explain(e *Explanation, g *group, at int, who Asker, where steer.
 // class returns which of g's classes of clients who is in, at where, and an
 // address of it; -1 when no network is in a class like that.
 func (v *view) class(g *group, who Asker, where steer.Place) (int, netip.Addr) {
-	if g.places.of == nil {
-		return 0, netip.Addr{}
-	}
-	if who.Addr.IsValid() {
+	switch {
+	case who.Addr.IsValid() && g.places.of == nil:
+		return 0, who.Addr
+	case who.Addr.IsValid():
 		i, _ := g.places.of.Lookup(who.Addr)
 		return int(i), who.Addr
 	}
