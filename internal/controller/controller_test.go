@@ -439,7 +439,7 @@ func manyServices(n int) string {
 	s.WriteString("listen: {dns: [\"127.0.0.1:5399\"], control: shunt.sock}\nnode: {state_dir: state}\npools:\n" +
 		"  - {name: a, addresses: [192.0.2.1]}\n  - {name: b, addresses: [192.0.2.2]}\nzones:\n  - name: example.test\n    services:\n")
 	for i := range n {
-		fmt.Fprintf(&s, "      - {name: n%d, pools: [a, b], policy: failover}\n", i)
+		fmt.Fprintf(&s, "      - {name: n%d, pools: [a, b], policy: failover, moves: 0}\n", i)
 	}
 	return s.String()
 }
