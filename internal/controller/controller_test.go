@@ -83,8 +83,9 @@ zones:
       - {name: api, pools: [b, c], policy: failover}
 `
 
-// start runs a controller in dir, which keeps state between starts.
-func start(t *testing.T, dir, states string) *bench {
+// start runs a controller in dir, which keeps state between starts, after it
+// was tuned.
+func start(t *testing.T, dir, states string, tune ...func(*Controller)) *bench {
 	t.Helper()
 	b := &bench{T: t, dir: dir, monitor: newFakeMonitor(), snapshots: make(chan *zone.Snapshot, 100)}
 	path := filepath.Join(dir, "shunt.yaml")
@@ -107,6 +108,9 @@ func start(t *testing.T, dir, states string) *bench {
 	b.monitor.say(states)
 	b.Controller = New(l, state, Deps{Monitor: b.monitor, Load: load, Log: slog.New(slog.DiscardHandler),
 		Publish: func(s *zone.Snapshot) { b.snapshots <- s }})
+	for _, f := range tune {
+		f(b.Controller)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Controller.Run(ctx) }()
