@@ -16,7 +16,8 @@ import (
 //	3     unknown                                        kept: unknown is not down
 //	4     a last resort that is up                       kept; beside better ones it takes overflow, last
 //	5     a last resort, unknown                         kept
-//	6, 7  up, unknown, and it waits to be let back       kept
+//	6, 7  up, unknown, and it waits to be let back       kept, what is in the last good order first: who
+//	                                                     answers meanwhile goes on until a person says so
 //	8, 9  up, unknown, and an operator drains it         kept
 //	10    the last resort of the client's place, down    kept, and the decision fails open
 //	11    down                                           kept, and the decision fails open: last good
@@ -47,6 +48,9 @@ func (h *hand) healthy(f config.HealthyFilter) {
 		upTo++
 	}
 	out := h.keep(func(c *card) bool { return rank(c) <= upTo }, unfit)
+	if top == tierWaits || top == tierWaitsUnknown {
+		slices.SortStableFunc(h.cards, func(a, b *card) int { return cmp.Compare(h.goodAt(a), h.goodAt(b)) })
+	}
 	if upTo > top {
 		slices.SortStableFunc(h.cards, func(a, b *card) int { return cmp.Compare(rank(a), rank(b)) })
 	}
@@ -54,6 +58,15 @@ func (h *hand) healthy(f config.HealthyFilter) {
 		return rank(c) <= max(top, tierUnsteady) || rank(c) == tierLast
 	})
 	h.order = h.remember(h.cards)
+}
+
+// goodAt returns where c stands in the last good order, behind all of it when
+// it does not.
+func (h *hand) goodAt(c *card) int {
+	if i := slices.Index(h.good, c.name); i >= 0 {
+		return i
+	}
+	return len(h.good)
 }
 
 // The tiers of healthy.

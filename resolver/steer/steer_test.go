@@ -46,6 +46,8 @@ func TestPresets(t *testing.T) {
 		{"a last resort has no part in weights", config.Weighted, "", "a+ b+ c+*", "a=50 b=50"},
 
 		{"what waits answers only when nothing better is up", config.Failover, "", "a+& b+", "b"},
+		{"of those that wait, the one that answers meanwhile goes on", config.Failover, "b", "a+& b+&", "b"},
+		{"of those that wait, the first when none is known to be good", config.Failover, "c", "a+& b+&", "a"},
 		{"unknown is better than what waits", config.Failover, "", "a+& b?", "b"},
 		{"what waits is better than what is drained", config.Failover, "", "a+/d b+&", "b"},
 		{"what waits is better than down", config.Failover, "", "a+& b-", "a"},
@@ -62,6 +64,7 @@ func TestPresets(t *testing.T) {
 		{"nor what waits", config.Failover, "", "a+^10 b+&", "a"},
 		{"what is unsteady does", config.Failover, "", "a+^10 b+$", "a=10 b=90"},
 		{"no ramp while failing open", config.Failover, "", "a-^10 b-", "open: a"},
+		{"nor among weights", config.Weighted, "", "a-^10 b-", "open: a=50 b=50"},
 
 		{"max_share makes room for the next", config.Failover, "", "a+%60 b+ c+", "a=60 b=40"},
 		{"and on", config.Failover, "", "a+%60 b+%30 c+", "a=60 b=30 c=10"},
