@@ -54,7 +54,7 @@ func TestQuestions(t *testing.T) {
 // marker by which a reload is seen.
 func TestZone(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeZone(&b, 300, 7, "fo 30 A 127.0.0.2\n"); err != nil {
+	if err := writeZone(&b, 300, 7, 300, "fo 30 A 127.0.0.2\n"); err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]string{}

@@ -187,6 +187,13 @@ func (l *lab) sections(ctx context.Context, o options, r *report) error {
 			return err
 		}
 	}
+	count := 1000
+	if o.short {
+		count = 50
+	}
+	if err := l.many(ctx, count, max(1, min(o.rounds, 3)), r); err != nil {
+		return err
+	}
 	var err error
 	if r.reaction, err = l.reacting(ctx, o.rounds); err != nil {
 		return err
@@ -216,7 +223,7 @@ func (l *lab) small(ctx context.Context, o options, r *report) error {
 	if o.only != "" {
 		return nil
 	}
-	reloads, err := l.reloading(ctx, servers, o.names, max(1, min(o.rounds, 3)), 2*time.Second)
+	reloads, err := l.reloading(ctx, servers, reload{names: o.names, limit: 2 * time.Second, goal: 40 * time.Millisecond}, 2, max(1, min(o.rounds, 3)))
 	r.reloads = append(r.reloads, reloads)
 	return err
 }
@@ -236,7 +243,35 @@ func (l *lab) large(ctx context.Context, o options, r *report) error {
 		return err
 	}
 	r.add(w, cells)
-	reloads, err := l.reloading(ctx, servers, n, 1, 12*time.Second)
+	for i, re := range []reload{
+		{names: n, limit: 12 * time.Second, goal: 50 * time.Millisecond},
+		{names: n, limit: 12 * time.Second, goal: 2 * time.Second, all: true},
+	} {
+		reloads, err := l.reloading(ctx, servers, re, 2+3*i, max(1, min(o.rounds, 3)))
+		r.reloads = append(r.reloads, reloads)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// many measures loading and reloading of many small zones, of which one is
+// asked for and changes.
+func (l *lab) many(ctx context.Context, zones, times int, r *report) error {
+	l.others = zones - 1
+	defer func() { l.others = 0 }()
+	loads, err := l.loading(ctx, smallZone, times)
+	if err != nil {
+		return err
+	}
+	r.loads = append(r.loads, loads)
+	servers, err := l.startAll(ctx, smallZone, works(smallZone)[:1])
+	if err != nil {
+		return err
+	}
+	defer stopAll(servers)
+	reloads, err := l.reloading(ctx, servers, reload{names: smallZone, limit: 4 * time.Second, goal: 50 * time.Millisecond}, 2, times)
 	r.reloads = append(r.reloads, reloads)
 	return err
 }

@@ -106,15 +106,32 @@ func (r *report) grid(b *strings.Builder, title, first string, rows []row) {
 	}
 }
 
+// Goals of loading 1,000,000 names.
+const (
+	readyGoal = 1500 * time.Millisecond
+	bytesGoal = 110
+)
+
 func (r *report) loadTable(b *strings.Builder) {
 	var rows []row
 	for _, l := range r.loads {
+		title, ready, bytes := thousands(l.names)+" names", 0.0, 0.0
+		if l.zones > 0 {
+			title = fmt.Sprintf("%s zones × %s records", thousands(l.zones+1), thousands(smallZone))
+		}
+		if l.names == 1_000_000 {
+			ready, bytes = readyGoal.Seconds(), bytesGoal
+		}
 		rows = append(rows,
-			row{thousands(l.names) + " names: ready, s", func(name string) string {
-				return orNone(l.ready[name], func(all []time.Duration) string { return seconds(median(all)) })
+			row{title + ": ready, s", func(name string) string {
+				return orNone(l.ready[name], func(all []time.Duration) string {
+					return beside(name, seconds(median(all)), median(all).Seconds(), ready)
+				})
 			}},
-			row{"… resident octets per name", func(name string) string {
-				return orNone(l.bytes[name], func(all []int) string { return thousands(median(all)) })
+			row{"… resident octets per record", func(name string) string {
+				return orNone(l.bytes[name], func(all []int) string {
+					return beside(name, thousands(median(all)), float64(median(all)), bytes)
+				})
 			}})
 	}
 	r.grid(b, "Loading: from the start of the process to the first right answer, and memory then", "zone", rows)
@@ -124,10 +141,10 @@ func (r *report) reloadTable(b *strings.Builder) {
 	var rows []row
 	for _, re := range r.reloads {
 		rows = append(rows,
-			row{thousands(re.names) + " names: new answer after, s", func(name string) string {
+			row{re.title() + ": new answer after, s", func(name string) string {
 				return orNone(re.after[name], func(all []time.Duration) string {
 					if m := median(all); m < re.limit {
-						return seconds(m)
+						return beside(name, seconds(m), m.Seconds(), re.goal.Seconds())
 					}
 					return "> " + seconds(re.limit)
 				})
@@ -135,9 +152,23 @@ func (r *report) reloadTable(b *strings.Builder) {
 			row{"… queries lost (worst)", func(name string) string {
 				return orNone(re.lost[name], func(all []int) string { return thousands(slices.Max(all)) })
 			}},
-			row{"… peak memory over memory before", func(name string) string { return orNone(re.peak[name], ratio) }})
+			row{"… peak memory over memory before", func(name string) string {
+				return orNone(re.peak[name], func(all []float64) string { return beside(name, ratio(all), median(all), memoryGoal) })
+			}})
 	}
 	r.grid(b, "Reload of a changed zone file at 20,000 queries a second", "zone", rows)
+}
+
+// beside prints a figure of a server, which is text, beside the goal that
+// shunt has for it, where there is one.
+func beside(name, text string, figure, goal float64) string {
+	switch {
+	case name != "shunt" || goal == 0:
+		return text
+	case figure <= goal:
+		return fmt.Sprintf("%s ≤ %v", text, goal)
+	}
+	return fmt.Sprintf("**%s** > %v", text, goal)
 }
 
 func (r *report) reactionTable(b *strings.Builder) {

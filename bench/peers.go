@@ -15,10 +15,24 @@ import (
 
 // A site is where one server runs and what it serves.
 type site struct {
-	dir  string // its configuration, state, sockets and pid files
-	zone string // path of its master file
-	port int    // on 127.0.0.1, UDP and TCP
-	web  int    // port on which the paths answer probes
+	dir    string   // its configuration, state, sockets and pid files
+	zone   string   // path of its master file
+	others []string // zones beside it
+	port   int      // on 127.0.0.1, UDP and TCP
+	web    int      // port on which the paths answer probes
+}
+
+// file returns the path of the master file of one of the other zones.
+func (s site) file(name string) string { return filepath.Join(filepath.Dir(s.zone), name) }
+
+// each writes the line for each of the other zones, which has its name and
+// the path of its file in it, in this order.
+func (s site) each(line string) string {
+	var b strings.Builder
+	for _, name := range s.others {
+		fmt.Fprintf(&b, line, name, s.file(name))
+	}
+	return b.String()
 }
 
 // A peer is a server that takes part, and how to run it with one worker.
@@ -86,7 +100,8 @@ pools:
     services:
       - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s, moves: 0}
       - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s, moves: 0}
-%[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String())}
+%[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String()) +
+		s.each("  - {name: %s, file: %s}\n")}
 }
 
 func gdnsdPeer() peer {
@@ -150,7 +165,7 @@ template:
 zone:
   - domain: bench.test
     file: %[3]s
-`, s.dir, s.port, s.zone)}
+`, s.dir, s.port, s.zone) + s.each("  - domain: %s\n    file: %s\n")}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir + "/knot.conf"} },
 		reload: hangup,
@@ -181,7 +196,7 @@ remote-control:
 zone:
   name: bench.test
   zonefile: "%[3]s"
-`, s.dir, s.port, s.zone)}
+`, s.dir, s.port, s.zone) + s.each("zone:\n  name: %s\n  zonefile: \"%s\"\n")}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-d", "-c", s.dir + "/nsd.conf"} },
 		reload: hangup,
@@ -206,7 +221,7 @@ func bindPeer() peer {
 };
 controls { };
 zone "bench.test" { type primary; file "%[3]s"; masterfile-format text; };
-`, s.dir, s.port, s.zone)}
+`, s.dir, s.port, s.zone) + s.each("zone \"%s\" { type primary; file \"%s\"; masterfile-format text; };\n")}
 		},
 		argv: func(bin string, s site) []string {
 			return []string{bin, "-f", "-n", "1", "-c", s.dir + "/named.conf"}
@@ -245,8 +260,9 @@ write-pid=no
 				conf += "enable-lua-records=" + lua + "\nlua-health-checks-interval=1\n"
 			}
 			return map[string]string{
-				"pdns.conf":  conf,
-				"named.conf": fmt.Sprintf("zone \"bench.test\" { type master; file \"%s\"; };\n", s.zone),
+				"pdns.conf": conf,
+				"named.conf": fmt.Sprintf("zone \"bench.test\" { type master; file \"%s\"; };\n", s.zone) +
+					s.each("zone \"%s\" { type master; file \"%s\"; };\n"),
 			}
 		},
 		argv: func(bin string, s site) []string {

@@ -113,10 +113,10 @@ func (r *report) judge() error {
 	for _, re := range r.reloads {
 		for i, lost := range re.lost["shunt"] {
 			if lost > 0 {
-				all = append(all, fmt.Errorf("shunt lost %d queries in a reload of %s names", lost, thousands(re.names)))
+				all = append(all, fmt.Errorf("shunt lost %d queries in a reload: %s", lost, re.title()))
 			}
 			if re.after["shunt"][i] >= re.limit {
-				all = append(all, fmt.Errorf("shunt: no new answer %v after a reload of %s names", re.limit, thousands(re.names)))
+				all = append(all, fmt.Errorf("shunt: no new answer %v after a reload: %s", re.limit, re.title()))
 			}
 		}
 	}

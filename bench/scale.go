@@ -21,6 +21,7 @@ import (
 // and what it then held in memory; a value each time.
 type load struct {
 	names int
+	zones int // beside the one of these names, of smallZone records each
 	ready map[string][]time.Duration
 	bytes map[string][]int // resident, per name of the zone
 }
@@ -31,7 +32,7 @@ const settle = 500 * time.Millisecond
 // loading starts each server alone with a zone of n names, times times.
 func (l *lab) loading(ctx context.Context, n, times int) (load, error) {
 	say("loading %s names", thousands(n))
-	r := load{names: n, ready: map[string][]time.Duration{}, bytes: map[string][]int{}}
+	r := load{names: n, zones: l.others, ready: map[string][]time.Duration{}, bytes: map[string][]int{}}
 	w := works(n)[0]
 	for range times {
 		for _, p := range l.peers {
@@ -61,7 +62,7 @@ func (l *lab) loadOnce(ctx context.Context, p peer, n int, w work, r load) error
 	}
 	r.ready[p.name] = append(r.ready[p.name], time.Since(began))
 	time.Sleep(settle)
-	r.bytes[p.name] = append(r.bytes[p.name], s.proc.memory()/n)
+	r.bytes[p.name] = append(r.bytes[p.name], s.proc.memory()/(n+l.others*smallZone))
 	return nil
 }
 
@@ -69,6 +70,9 @@ func (l *lab) loadOnce(ctx context.Context, p peer, n int, w work, r load) error
 // zone file; a value each time.
 type reload struct {
 	names int
+	zones int                        // beside the one of these names, of smallZone records each
+	all   bool                       // every record changes, not one
+	goal  time.Duration              // for shunt
 	after map[string][]time.Duration // from the signal to the first new answer; limit: not seen
 	lost  map[string][]int
 	peak  map[string][]float64 // most memory over the memory before
@@ -80,11 +84,28 @@ const (
 	before     = 500 * time.Millisecond // of load, before the signal and after the new answer
 )
 
-// reloading changes one record of the zone of each server, times times.
-func (l *lab) reloading(ctx context.Context, servers []*server, n, times int, limit time.Duration) (reload, error) {
-	say("reloading %s names under load", thousands(n))
-	r := reload{names: n, after: map[string][]time.Duration{}, lost: map[string][]int{}, peak: map[string][]float64{}, limit: limit}
-	w := works(n)[0]
+// title says what was reloaded.
+func (r reload) title() string {
+	what := thousands(r.names) + " names"
+	if r.zones > 0 {
+		what = fmt.Sprintf("%s zones × %s records", thousands(r.zones+1), thousands(smallZone))
+	}
+	if r.all {
+		return what + ", all changed"
+	}
+	return what + ", one record changed"
+}
+
+// memoryGoal is how many times what shunt held before a reload it may hold in
+// it.
+const memoryGoal = 2
+
+// reloading changes the zone of each server, times times. R says how, and
+// first is the serial number to begin with.
+func (l *lab) reloading(ctx context.Context, servers []*server, r reload, first, times int) (reload, error) {
+	r.after, r.lost, r.peak, r.zones = map[string][]time.Duration{}, map[string][]int{}, map[string][]float64{}, l.others
+	say("reloading under load: %s", r.title())
+	w := works(r.names)[0]
 	for i := range times {
 		for _, s := range servers {
 			if s.reload == nil || !s.fits(w) {
@@ -93,7 +114,10 @@ func (l *lab) reloading(ctx context.Context, servers []*server, n, times int, li
 			if err := ctx.Err(); err != nil {
 				return r, err
 			}
-			if err := s.reloadOnce(w, n, i+2, r); err != nil {
+			if r.all {
+				s.ttl++
+			}
+			if err := s.reloadOnce(w, r.names, first+i, r); err != nil {
 				return r, fmt.Errorf("%s, reload: %w\n%s", s.name, err, s.proc.tail())
 			}
 		}

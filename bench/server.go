@@ -20,7 +20,12 @@ type server struct {
 	site
 	bin  string
 	proc *process
+	ttl  int // of the zone's records, in seconds
 }
+
+// smallZone is how many records each zone has that is there beside the one
+// that is asked for.
+const smallZone = 1000
 
 // A lab holds what all runs share: where, on which CPUs, and which peers are
 // installed.
@@ -32,6 +37,7 @@ type lab struct {
 	bins      map[string]string // by command
 	missing   []string
 	runs      int // folders given out
+	others    int // zones of smallZone records that servers have beside the one that is asked for
 }
 
 // newLab finds the peers and starts the web server on the paths.
@@ -78,15 +84,21 @@ func (l *lab) prepare(p peer, n int) (*server, error) {
 	}
 	l.runs++
 	dir := filepath.Join(l.dir, fmt.Sprintf("%s-%d", strings.ReplaceAll(p.name, " ", "-"), l.runs))
-	s := &server{peer: p, bin: l.bins[p.command]}
+	s := &server{peer: p, bin: l.bins[p.command], ttl: 300}
 	s.site = site{dir: dir, port: port, web: l.web.port, zone: filepath.Join(dir, "zones", "bench.test")}
 	for _, sub := range []string{"zones", "run", "state"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
+	for i := range l.others {
+		s.others = append(s.others, fmt.Sprintf("z%04d.test", i))
+	}
 	if p.files != nil {
 		if err := s.zoneFile(n, 1); err != nil {
+			return nil, err
+		}
+		if err := s.smallFiles(); err != nil {
 			return nil, err
 		}
 		for name, text := range p.files(s.site) {
@@ -109,13 +121,30 @@ func (s *server) zoneFile(n, serial int) error {
 	if err != nil {
 		return err
 	}
-	if err := writeZone(f, n, serial, extra); err != nil {
+	if err := writeZone(f, n, serial, s.ttl, extra); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
 	return os.Rename(temp, s.zone)
+}
+
+// smallFiles writes the master files of the other zones.
+func (s *server) smallFiles() error {
+	for _, name := range s.others {
+		f, err := os.Create(s.file(name))
+		if err != nil {
+			return err
+		}
+		if err := writeSmall(f, name, smallZone); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // launch starts the prepared server.

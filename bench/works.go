@@ -151,11 +151,11 @@ func address(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&2
 // reload is seen.
 func marker(serial int) string { return fmt.Sprintf("192.0.2.%d", serial%250+1) }
 
-// writeZone writes the master file of the zone with n names. extra holds the
-// lines that a server needs to steer.
-func writeZone(w io.Writer, n, serial int, extra string) error {
+// writeZone writes the master file of the zone with n names, whose records
+// have this TTL in seconds. extra holds the lines that a server needs to steer.
+func writeZone(w io.Writer, n, serial, ttl int, extra string) error {
 	b := bufio.NewWriterSize(w, 1<<16)
-	fmt.Fprintf(b, "$ORIGIN %s\n$TTL 300\n@ SOA ns1 host %d 7200 900 1209600 300\n", origin, serial)
+	fmt.Fprintf(b, "$ORIGIN %s\n$TTL %d\n@ SOA ns1 host %d 7200 900 1209600 300\n", origin, ttl, serial)
 	fmt.Fprintf(b, "@ NS ns1\n@ NS ns2\nns1 A 192.0.2.53\nns2 A 198.51.100.53\nnow A %s\n*.wild A 192.0.2.80\n", marker(serial))
 	for i := range delegations {
 		fmt.Fprintf(b, "d%07d NS ns1.d%07d\nns1.d%07d A 203.0.113.%d\n", i, i, i, i%250+1)
@@ -164,5 +164,16 @@ func writeZone(w io.Writer, n, serial int, extra string) error {
 		fmt.Fprintf(b, "h%07d A %s\n", i, address(i))
 	}
 	b.WriteString(extra)
+	return b.Flush()
+}
+
+// writeSmall writes the master file of a zone of n records that nobody asks
+// for.
+func writeSmall(w io.Writer, name string, n int) error {
+	b := bufio.NewWriterSize(w, 1<<16)
+	fmt.Fprintf(b, "$ORIGIN %s.\n$TTL 300\n@ SOA ns1 host 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n", name)
+	for i := range n - 3 {
+		fmt.Fprintf(b, "h%07d A %s\n", i, address(i))
+	}
 	return b.Flush()
 }
