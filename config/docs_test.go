@@ -111,7 +111,7 @@ func TestDocumentNamesLimits(t *testing.T) {
 		limit int
 	}{
 		{"monitors", MaxMonitors}, {"pools", MaxPools}, {"addresses of a pool", MaxAddresses}, {"monitors of a pool", MaxPoolMonitors}, {"zones", MaxZones},
-		{"name servers of a zone", MaxNS}, {"services, over all zones", MaxServices}, {"pools of a service", MaxChoices}, {"policies", MaxPolicies}, {"policies inside policies", MaxNesting}, {"places of a map, networks of `places`", MaxPlaces}, {"octets of one value", MaxValue}, {"problems reported", MaxProblems},
+		{"name servers of a zone", MaxNS}, {"services, over all zones", MaxServices}, {"pools of a service", MaxChoices}, {"policies", MaxPolicies}, {"policies inside policies", MaxNesting}, {"pools that those of a policy lead to", MaxNested}, {"places of a map, networks of `places`", MaxPlaces}, {"octets of one value", MaxValue}, {"problems reported", MaxProblems},
 	} {
 		if want := "| " + row.what + " | " + thousands(row.limit) + " |"; !strings.Contains(string(text), want) {
 			t.Errorf("docs/configuration.md does not have the row %q", want)

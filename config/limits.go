@@ -20,7 +20,8 @@ import "time"
 //	services, over all zones                1,000,000
 //	pools of a service or policy            64
 //	policies                                1,000
-//	policies inside policies                8
+//	policies inside policies                8 deep
+//	pools that those of a policy lead to    1,000, each as often as it is met
 //	places of a map, networks of places     100,000
 //	other lists (status, headers, …)        64
 //	one value                               4,096 octets
@@ -39,6 +40,7 @@ const (
 	MaxPolicies     = 1000
 	MaxMoves        = 3600
 	MaxNesting      = 8
+	MaxNested       = 1000
 	MaxPlaces       = 100_000
 	MaxList         = 64
 	MaxValue        = 4096

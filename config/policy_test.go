@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,29 @@ func TestPolicyValues(t *testing.T) {
 	same("api", cfg.Policies[6].Pools, services[1].Pools)
 	same("img", &Ramp{Steps: []float64{0.01, 0.1, 0.5, 1}, Every: 3 * time.Minute, On: RampFailback}, services[2].Ramp)
 	same("moves", []int{0, 6, 6}, []int{services[0].Moves, services[1].Moves, services[2].Moves})
+}
+
+// TestWideNests: ten layers of policies, each leading to all of the next, have
+// more ways through them than anyone could count.
+func TestWideNests(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("pools: [{name: a, addresses: 192.0.2.1}]\npolicies:\n")
+	for layer := range 10 {
+		pools := "a"
+		for i := range 50 {
+			if layer > 0 {
+				pools += fmt.Sprintf(", {policy: l%d-%d}", layer-1, i)
+			}
+		}
+		for i := range 50 {
+			fmt.Fprintf(&b, "  - {name: l%d-%d, pools: [%s], chain: [healthy]}\n", layer, i, pools)
+		}
+	}
+	b.WriteString("zones: [{name: example.com, services: [{name: www, pools: [a, {policy: l9-0}, {policy: l2-0}, {policy: l1-0}]}]}]\n")
+	_, err := Parse([]byte(b.String()), "shunt.yaml", Overrides{})
+	if ps, ok := IsProblems(err); !ok || !strings.Contains(ps[0].What, "more than 1000 pools") {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestPresetsAreSound: what the file may not say, no preset says.

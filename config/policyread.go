@@ -16,6 +16,7 @@ type chooser struct {
 	policies map[string]place // by name, into cfg.Policies; presets stand in line 0
 	listable map[string]place // what a list of prefer may name: pools, and policies with pools
 	dir      string           // of the file
+	nests    []nest           // of cfg.Policies
 }
 
 // policies makes the policies: the presets, then those of the file. Their
@@ -44,11 +45,11 @@ func (r *reader) policies(cfg *Config, list []rawPolicy, pools map[string]place,
 			pol.Pools = c.own(top("policies").item(i), &list[i], pol)
 		}
 	}
-	c.circles(list, presets)
+	c.nests = make([]nest, len(cfg.Policies))
 	for i := range list {
-		pol := &cfg.Policies[presets+i]
-		if p := top("policies").item(i); len(pol.Pools) > 0 && !c.circled(pol, 0) {
-			c.suits(p.sub("pools"), at(list[i].Line), pol, pol.Pools)
+		p, pol := top("policies").item(i).sub("pools"), &cfg.Policies[presets+i]
+		if c.nested(p, at(list[i].Line), presets+i) && len(pol.Pools) > 0 {
+			c.suits(p, at(list[i].Line), pol, pol.Pools)
 		}
 	}
 	return c
@@ -141,7 +142,7 @@ func (c *chooser) choice(p path, raw *rawChoice, pol *Policy, before []Choice) C
 		c.candidate(p, raw.Pool)
 	} else {
 		out.Policy = strings.Clone(raw.Policy.text)
-		c.nested(p.sub("policy"), raw.Policy)
+		c.inner(p.sub("policy"), raw.Policy)
 	}
 	if slices.ContainsFunc(before, func(b Choice) bool { return b.Pool == out.Pool && b.Policy == out.Policy }) {
 		what, s := "pool", raw.Pool
@@ -169,8 +170,8 @@ func (c *chooser) candidate(p path, s scalar) {
 	c.refers(p, s, "pool", c.pools)
 }
 
-// nested checks that s names a policy that has its own candidates.
-func (c *chooser) nested(p path, s scalar) {
+// inner checks that s names a policy that has its own candidates.
+func (c *chooser) inner(p path, s scalar) {
 	_, has := c.listable[s.text]
 	_, pool := c.pools[s.text]
 	switch _, policy := c.policies[s.text]; {
@@ -181,72 +182,6 @@ func (c *chooser) nested(p path, s scalar) {
 	case !policy:
 		c.refers(p, s, "policy", c.policies)
 	}
-}
-
-// circles reports policies that lead back to themselves, and those nested too
-// deep.
-func (c *chooser) circles(list []rawPolicy, presets int) {
-	for i := range list {
-		pol := &c.cfg.Policies[presets+i]
-		if pol.Name == "" {
-			continue
-		}
-		if c.leadsTo(pol, pol.Name, map[string]bool{}) {
-			c.problem(top("policies").item(i).sub("pools"), at(list[i].Line), fmt.Sprintf("the policy %s is in the end its own candidate", pol.Name), "remove one of the policies in the circle")
-		} else if c.circled(pol, 0) && !c.leadsBack(pol, map[string]bool{}) {
-			c.problem(top("policies").item(i).sub("pools"), at(list[i].Line), fmt.Sprintf("policies are nested deeper than %d", MaxNesting), "name the pools of the deepest ones directly")
-		}
-	}
-}
-
-// leadsTo reports whether one of the candidates below pol is the policy name.
-func (c *chooser) leadsTo(pol *Policy, name string, seen map[string]bool) bool {
-	for _, ch := range pol.Pools {
-		next, ok := c.policies[ch.Policy]
-		if ch.Policy == "" || !ok {
-			continue
-		}
-		if ch.Policy == name {
-			return true
-		}
-		if !seen[ch.Policy] {
-			seen[ch.Policy] = true
-			if c.leadsTo(&c.cfg.Policies[next.i], name, seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// leadsBack reports whether some policy below pol is its own candidate.
-func (c *chooser) leadsBack(pol *Policy, seen map[string]bool) bool {
-	for _, ch := range pol.Pools {
-		next, ok := c.policies[ch.Policy]
-		if ch.Policy == "" || !ok || seen[ch.Policy] {
-			continue
-		}
-		seen[ch.Policy] = true
-		p := &c.cfg.Policies[next.i]
-		if c.leadsTo(p, p.Name, map[string]bool{}) || c.leadsBack(p, seen) {
-			return true
-		}
-	}
-	return false
-}
-
-// circled reports whether what is nested below pol, itself depth deep, is
-// deeper than MaxNesting, as circles are.
-func (c *chooser) circled(pol *Policy, depth int) bool {
-	if depth > MaxNesting {
-		return true
-	}
-	for _, ch := range pol.Pools {
-		if next, ok := c.policies[ch.Policy]; ch.Policy != "" && ok && c.circled(&c.cfg.Policies[next.i], depth+1) {
-			return true
-		}
-	}
-	return false
 }
 
 // has reports whether the chain has a filter of one of kinds.

@@ -87,27 +87,33 @@ func (c *Config) choices() map[string][]Choice {
 		n += len(c.Zones[i].Services)
 	}
 	out := make(map[string][]Choice, n)
+	known := map[*Choice][]Choice{} // services that list the same share one list
 	for i := range c.Zones {
 		for j := range c.Zones[i].Services {
 			s := &c.Zones[i].Services[j]
-			out[s.Name] = follows(s.Pools, inner, 0)
+			if !slices.ContainsFunc(s.Pools, func(c Choice) bool { return c.Policy != "" }) {
+				out[s.Name] = s.Pools
+				continue
+			}
+			list, ok := known[&s.Pools[0]]
+			if !ok {
+				list = follows(nil, s.Pools, inner, 0)
+				known[&s.Pools[0]] = list
+			}
+			out[s.Name] = list
 		}
 	}
 	return out
 }
 
-// follows returns list with the pools of policies, by their names, in the place
-// of those; list itself when it has none.
-func follows(list []Choice, policies map[string][]Choice, depth int) []Choice {
-	if depth > MaxNesting || !slices.ContainsFunc(list, func(c Choice) bool { return c.Policy != "" }) {
-		return list
-	}
-	var out []Choice
+// follows adds to out the pools that list leads to through policies, which are
+// given by their names.
+func follows(out, list []Choice, policies map[string][]Choice, depth int) []Choice {
 	for _, c := range list {
 		if c.Policy == "" {
 			out = append(out, c)
-		} else {
-			out = append(out, follows(policies[c.Policy], policies, depth+1)...)
+		} else if depth <= MaxNesting {
+			out = follows(out, policies[c.Policy], policies, depth+1)
 		}
 	}
 	return out

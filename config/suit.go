@@ -15,7 +15,7 @@ import (
 //	fastest                   monitors                                 there is nothing to sort by
 //	capacity, or a preset     max_shares of 100% together              some answers would have nowhere to go
 func (c *chooser) suits(p path, s scalar, pol *Policy, list []Choice) {
-	leaves := c.leaves(nil, list, 0)
+	leaves := c.leaves(nil, list)
 	some := func(ok func(*Pool) bool) bool {
 		return slices.ContainsFunc(leaves, func(i int) bool { return ok(&c.cfg.Pools[i]) })
 	}
@@ -56,13 +56,14 @@ func (c *chooser) room(p path, s scalar, pools []int) {
 }
 
 // leaves adds to out the indexes of the pools that list leads to, each once.
-func (c *chooser) leaves(out []int, list []Choice, depth int) []int {
+// The list must be sound.
+func (c *chooser) leaves(out []int, list []Choice) []int {
 	for _, ch := range list {
 		if i, ok := c.pools[ch.Pool]; ok && !slices.Contains(out, i.i) {
 			out = append(out, i.i)
 		}
-		if i, ok := c.policies[ch.Policy]; ok && ch.Policy != "" && depth < MaxNesting {
-			out = c.leaves(out, c.cfg.Policies[i.i].Pools, depth+1)
+		if i, ok := c.policies[ch.Policy]; ok && ch.Policy != "" {
+			out = c.leaves(out, c.cfg.Policies[i.i].Pools)
 		}
 	}
 	return out
@@ -70,18 +71,18 @@ func (c *chooser) leaves(out []int, list []Choice, depth int) []int {
 
 // gathers returns the policy under which an answer may have several pools at
 // once, because its chain ends with all: pol, or one of its candidates; "" when
-// there is none.
-func (c *chooser) gathers(pol *Policy, list []Choice, depth int) string {
+// there is none. The list must be sound.
+func (c *chooser) gathers(pol *Policy, list []Choice) string {
 	if pol.has(Everyone) {
 		return pol.Name
 	}
 	for _, ch := range list {
 		i, ok := c.policies[ch.Policy]
-		if ch.Policy == "" || !ok || depth == MaxNesting {
+		if ch.Policy == "" || !ok {
 			continue
 		}
 		inner := &c.cfg.Policies[i.i]
-		if name := c.gathers(inner, inner.Pools, depth+1); name != "" {
+		if name := c.gathers(inner, inner.Pools); name != "" {
 			return name
 		}
 	}

@@ -249,17 +249,24 @@ func (w *services) candidates(p path, raw *rawService, pol *Policy) *candidates 
 	out := &candidates{list: pol.Pools}
 	if len(raw.Pools) > 0 {
 		out.list = w.choices(p.sub("pools"), raw.Pools, pol)
-		if len(w.problems)+w.more == before && pol.Name != "" {
-			w.suits(p.sub("pools"), raw.Pools[0].first(), pol, out.list)
-		}
 	}
-	for _, i := range w.leaves(nil, out.list, 0) {
+	size, ok := w.sound(out.list)
+	if ok && size > MaxNested {
+		w.tooMany(p.sub("pools"), at(raw.Line))
+	}
+	if !ok || size > MaxNested {
+		return out
+	}
+	if len(raw.Pools) > 0 && len(w.problems)+w.more == before && pol.Name != "" {
+		w.suits(p.sub("pools"), raw.Pools[0].first(), pol, out.list)
+	}
+	for _, i := range w.leaves(nil, out.list) {
 		if pool := &w.cfg.Pools[i]; pool.CNAME != "" {
 			out.host = pool.Name
 			break
 		}
 	}
-	out.several = w.gathers(pol, out.list, 0)
+	out.several = w.gathers(pol, out.list)
 	if len(w.problems)+w.more == before {
 		w.shared[string(w.key)] = out
 	}
