@@ -28,8 +28,8 @@ const coresGoal = 0.8
 // A probing is what it costs shunt to probe 10,000 endpoints each second, by
 // HTTP over a new connection each; a value each time.
 type probing struct {
-	cores  []float64       // CPU time of the process over time
-	each   []time.Duration // CPU time per probe
+	cores  []float64       // CPU time of the process for 10,000 probes
+	each   []time.Duration // CPU time for one
 	rate   []float64       // probes a second
 	memory []int           // resident octets at the end
 }
@@ -150,7 +150,7 @@ func (l *lab) probing(ctx context.Context, shunt string, times int, length time.
 		began, cpu, n := time.Now(), s.proc.cpu(), web.answers.Load()
 		time.Sleep(length)
 		used, got, took := spent(cpu, s.proc.cpu()), web.answers.Load()-n, time.Since(began)
-		p.cores = append(p.cores, used.Seconds()/took.Seconds())
+		p.cores = append(p.cores, used.Seconds()/float64(max(got, 1))*probedPools*probedAddrs)
 		p.each = append(p.each, used/time.Duration(max(got, 1)))
 		p.rate = append(p.rate, float64(got)/took.Seconds())
 		p.memory = append(p.memory, s.proc.memory())

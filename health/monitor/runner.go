@@ -156,7 +156,7 @@ func (r *Runner) Run(ctx context.Context) error {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	shrink := time.NewTicker(time.Minute)
+	shrink := time.NewTicker(10 * time.Second)
 	defer shrink.Stop()
 	r.mu.Lock()
 	r.readyBy = r.clock().Add(r.plan.Load().longestTimeout() + 500*time.Millisecond)
