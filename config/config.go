@@ -71,10 +71,11 @@ type DNS struct {
 	RateLimit  RateLimit
 }
 
-// TCP bounds what TCP clients may hold (RFC 7766 §6).
+// TCP bounds what clients may hold over TCP, TLS and HTTPS together
+// (RFC 7766 §6).
 type TCP struct {
 	Connections int           // at once, in all; 1–100000, default 1000
-	PerClient   int           // at once from one address; default 50
+	PerClient   int           // at once from one IPv4 address or IPv6 /64; default 50
 	Idle        time.Duration // a connection without a query is closed after this; default 10s
 	Queries     int           // on one connection before it is closed; 0 is no limit; default 0
 	MessageSize int           // largest query accepted, in octets; 512–65535, default 4096

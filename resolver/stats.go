@@ -50,7 +50,7 @@ type Stats struct {
 
 	Connections uint64 `json:"connections"` // connections open now, over TCP, TLS and HTTPS
 	Accepted    uint64 `json:"accepted"`    // connections accepted
-	Refused     uint64 `json:"refused"`     // connections closed at once: too many from one address
+	Refused     uint64 `json:"refused"`     // connections closed at once: too many from one client network
 	Evicted     uint64 `json:"evicted"`     // connections closed to make room for another
 	SendErrors  uint64 `json:"send_errors"` // UDP replies that the kernel did not take
 }
