@@ -74,3 +74,30 @@ const (
 )
 
 const day = 24 * time.Hour
+
+// listLimit returns how many items the list at p may have.
+func listLimit(p path) int {
+	if p.up == nil {
+		switch p.key {
+		case "monitors":
+			return MaxMonitors
+		case "pools":
+			return MaxPools
+		case "zones":
+			return MaxZones
+		case "policies":
+			return MaxPolicies
+		case "": // of a file of its own: a map, or networks
+			return MaxPlaces
+		}
+	}
+	switch p.key {
+	case "lists", "places", "clients":
+		return MaxPlaces
+	case "monitors":
+		return MaxPoolMonitors
+	case "ns":
+		return MaxNS
+	}
+	return MaxList
+}

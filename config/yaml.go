@@ -344,32 +344,6 @@ func (r *reader) list(p path, n *yaml.Node, v reflect.Value) {
 	}
 }
 
-func listLimit(p path) int {
-	if p.up == nil {
-		switch p.key {
-		case "monitors":
-			return MaxMonitors
-		case "pools":
-			return MaxPools
-		case "zones":
-			return MaxZones
-		case "policies":
-			return MaxPolicies
-		case "": // of a file of its own: a map, or networks
-			return MaxPlaces
-		}
-	}
-	switch p.key {
-	case "lists", "places", "clients":
-		return MaxPlaces
-	case "monitors":
-		return MaxPoolMonitors
-	case "ns":
-		return MaxNS
-	}
-	return MaxList
-}
-
 // scalar reads one value as it was written: 1.10 stays 1.10.
 func (r *reader) scalar(p path, n *yaml.Node) scalar {
 	s := at(lineOf(n))
