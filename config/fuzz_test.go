@@ -95,6 +95,48 @@ func checkSound(t *testing.T, cfg *Config) {
 	}
 }
 
+// FuzzBeside: no map and no file of networks makes its reader panic, and what
+// is read without a problem is sound.
+func FuzzBeside(f *testing.F) {
+	names, _ := filepath.Glob("testdata/problems/*.txtar")
+	for _, name := range names {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(section(a, "geo.yaml"))
+		f.Add(section(a, "networks.yaml"))
+	}
+	f.Add([]byte("- {places: [DE, NO, 192.0.2.0/24], pools: [a], last_resort: b}\n- {default: [b, a]}\n"))
+	f.Add([]byte("- {network: 198.51.100.0/24, subdivision: DE-BE, asn: 64500, location: \"52.5, 13.4\"}\n"))
+	pools := map[string]place{"a": {}, "b": {i: 1}}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		doc, err := parseYAML(text)
+		if err != nil || doc == nil || len(text) > 1<<16 {
+			return
+		}
+		c := &chooser{reader: newReader("geo.yaml"), cfg: &Config{Places: Places{File: "x"}}, pools: pools, listable: pools}
+		seen := map[Where]bool{}
+		for _, l := range c.mapped(doc).lists {
+			if len(c.problems) == 0 && (len(l.Pools) == 0 || len(l.Places) == 0) {
+				t.Errorf("%+v", l)
+			}
+			for _, w := range l.Places {
+				if seen[w] || w.Kind == Anywhere {
+					t.Errorf("%v in %+v", w, l)
+				}
+				seen[w] = true
+			}
+		}
+		r := newReader("networks.yaml")
+		for _, l := range r.located(doc) {
+			if !l.Network.IsValid() || l.Network != l.Network.Masked() || len(r.problems) == 0 && l.Country != "" && l.Continent != ContinentOf(l.Country) {
+				t.Errorf("%+v", l)
+			}
+		}
+	})
+}
+
 // FuzzQuick: a file means the same with and without the quick reader.
 func FuzzQuick(f *testing.F) {
 	seed(f)

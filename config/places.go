@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // whereabouts reads how to know where clients are.
@@ -37,15 +39,22 @@ func (r *reader) placeNetworks(places *Places) {
 	if doc == nil {
 		return
 	}
+	places.Networks = sub.located(doc)
+	r.adopt(sub)
+}
+
+// located reads the document of a file of networks.
+func (r *reader) located(doc *yaml.Node) []Located {
 	var raw []rawNetwork
-	sub.fill(path{index: -1}, doc, reflect.ValueOf(&raw).Elem())
+	r.fill(path{index: -1}, doc, reflect.ValueOf(&raw).Elem())
+	var out []Located
 	seen := make(map[netip.Prefix]int32, len(raw))
 	for i := range raw {
-		if l, ok := sub.known(path{index: i}, &raw[i], seen); ok {
-			places.Networks = append(places.Networks, l)
+		if l, ok := r.known(path{index: i}, &raw[i], seen); ok {
+			out = append(out, l)
 		}
 	}
-	r.adopt(sub)
+	return out
 }
 
 // known reads what is known of one network.

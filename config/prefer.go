@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // prefers is where a prefer filter stands whose lists are in a file.
@@ -174,9 +176,7 @@ func (r *reader) readMaps() {
 		}
 		in := *c
 		in.reader = sub
-		var raw []rawPlaceList
-		sub.fill(path{index: -1}, doc, reflect.ValueOf(&raw).Elem())
-		lists := in.lists(path{index: -1}, raw)
+		lists := in.mapped(doc)
 		if told[f.File] {
 			sub.problems, sub.more = nil, 0
 		}
@@ -184,4 +184,11 @@ func (r *reader) readMaps() {
 		in.settle(path{index: -1}, f, lists)
 		c.adopt(sub)
 	}
+}
+
+// mapped reads the document of a map file.
+func (c *chooser) mapped(doc *yaml.Node) placeLists {
+	var raw []rawPlaceList
+	c.fill(path{index: -1}, doc, reflect.ValueOf(&raw).Elem())
+	return c.lists(path{index: -1}, raw)
 }
