@@ -32,6 +32,7 @@ type Explanation struct {
 
 	Shares      []Share  `json:"shares,omitempty"` // of the pools that answer this client
 	Draw        string   `json:"draw,omitempty"`   // fixed, again (each client network draws, and again after a while) or stay
+	Reason      string   `json:"reason,omitempty"` // in a few words, as "lowest latency", "only one candidate left" or "nobody left"
 	WouldChange []string `json:"would_change,omitempty"`
 }
 
@@ -87,6 +88,7 @@ func (v *view) explain(e *Explanation, g *group, at int, who Asker, where steer.
 	e.Service, e.Policy = v.loaded.steering(e.Name, at), g.service.Policy
 	class, sample := v.class(g, who, where)
 	d := g.calm.Explain(g.turn, where, class)
+	e.Reason = string(d.Reason)
 	e.Steps, e.Why, e.TTL, e.Shares, e.Draw, e.WouldChange = d.Steps, v.why(&d), int(d.TTL/time.Second), sharesOf(&d), d.Draw.String(), d.WouldChange
 	switch {
 	case who.Addr.IsValid() || who == Asker{}:

@@ -28,7 +28,7 @@ type card struct {
 
 	late      bool // a last resort: behind all others, in whatever order they are
 	fencedOut bool // a fence has shut it out
-	resort    bool // the last resort of the client's place: answers though it is down
+	resort    bool // a last resort of the client's place, and no person takes it away: answers though it is down
 
 	account *account // of a pool; nil for a policy
 	nest    *hand    // of a policy: what its chain left; nil for a pool

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
@@ -26,7 +27,7 @@ func (in *Input) changes(d *Decision, accounts []*account) []string {
 	out := []string{}
 	for _, a := range accounts {
 		for _, e := range in.events(a) {
-			if in.supposing(a.pool, e.suppose).differs(d) {
+			if !slices.Contains(out, e.words) && in.supposing(a.pool, e.suppose).differs(d) {
 				out = append(out, e.words)
 			}
 		}

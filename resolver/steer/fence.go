@@ -39,6 +39,7 @@ func (h *hand) fence(f config.FenceFilter) {
 	}
 	switch {
 	case alive(cards):
+		h.note("holds for these clients")
 	case alive(bench):
 		cards, bench = append(cards, bench...), nil
 		h.note("the pools inside that were put aside answer")

@@ -92,7 +92,7 @@ func tier(c *card) int {
 		unknown = 1
 	}
 	switch {
-	case c.state == health.Down && c.resort && !c.forced && !c.drains:
+	case c.state == health.Down && c.resort:
 		return tierResort
 	case c.state == health.Down:
 		return tierDown
