@@ -84,7 +84,7 @@ func (m *Map) Classes() []steer.Place { return m.classes }
 func (m *Map) Networks() int { return len(m.four.cells) + len(m.six.his) }
 
 // maxIndex bounds the bits of an address that an index is over.
-const maxIndex = 16
+const maxIndex = 18
 
 // indexBits returns how many bits the index over n cells takes: no more than
 // pays.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -13,6 +14,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/place"
+	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
 // bigText is a master file of n names with one address each, beside
@@ -178,4 +181,92 @@ func BenchmarkFlip(b *testing.B) {
 		}
 		set.Snapshot(2, steered)
 	}
+}
+
+// geoScene has three services: plain answers everyone alike, geo by the
+// country of the client, of 250 and of n networks, and draw by the client's
+// network among three pools.
+func geoScene(t testing.TB, n int) *Snapshot {
+	t.Helper()
+	r := rand.New(rand.NewPCG(5, 7))
+	var p config.Places
+	for i := range n {
+		country := string([]byte{'A' + byte(i%25), 'A' + byte(i/25%10)})
+		p.Networks = append(p.Networks, config.Located{Network: netip.PrefixFrom(clientAt(r.IntN(1<<24)), 24).Masked(), Country: country})
+	}
+	atlas, err := place.Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := atlas.Compile(func(p steer.Place) string { return p.Country }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var services []config.Service
+	for i, name := range []string{"plain", "geo", "draw"} {
+		services = append(services, config.Service{Name: name + ".example.test.", Policy: fmt.Sprint(i), TTL: 30 * time.Second, Pools: []config.Choice{{Pool: "a"}}})
+	}
+	set := NewSet([]*Zone{parse(t, "example.test.", bigText(10_000), services...)})
+	vs := weights(60, 30, 10)
+	of := make([]int32, len(m.Classes()))
+	for i := range of {
+		of[i] = int32(i % 3)
+	}
+	return set.Snapshot(1, []*Steered{
+		Pack(vs[:1]),
+		PackPlaces(m, of, []Answers{{Variants: vs[:1]}, {Variants: vs[1:2]}, {Variants: vs[2:]}}),
+		PackPlaces(nil, []int32{0}, []Answers{{Variants: vs, Draw: steer.Again, Window: 300}}),
+	})
+}
+
+// BenchmarkPlaces compares answers by place and by draw with plain ones, for
+// clients from everywhere.
+func BenchmarkPlaces(b *testing.B) {
+	snap := geoScene(b, 100_000)
+	for _, kind := range []string{"plain", "geo", "draw"} {
+		qs := questions(dns.TypeA, slices.Repeat([]string{kind + ".example.test."}, 4096)...)
+		r := rand.New(rand.NewPCG(5, 8))
+		for i := range qs {
+			qs[i].q.Client = clientAt(r.IntN(1 << 24))
+		}
+		b.Run(kind, func(b *testing.B) {
+			buf, sc, name := make([]byte, 0, 4096), new(Scratch), new(Name)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				a := &qs[i&4095]
+				i++
+				name.Take(a.msg[question:])
+				sc.Append(snap, append(buf, a.msg...), name, &a.q, 1232)
+			}
+		})
+	}
+}
+
+// BenchmarkPackPlaces packs what 250 classes of clients get, of which ten
+// differ; the bytes are what stays.
+func BenchmarkPackPlaces(b *testing.B) {
+	var answers []Answers
+	for i := range 10 {
+		vs := weights(60, 30, 10)
+		for j := range vs {
+			vs[j].Weight += uint32(i)
+		}
+		answers = append(answers, Answers{Variants: vs, Draw: steer.Again, Window: 300})
+	}
+	of := make([]int32, 250)
+	for i := range of {
+		of[i] = int32(i % 10)
+	}
+	b.ReportAllocs()
+	const kept = 1000
+	before := heap()
+	var all [kept]*Steered
+	i := 0
+	for b.Loop() {
+		all[i%kept] = PackPlaces(new(place.Map), of, answers)
+		i++
+	}
+	b.ReportMetric(float64(heap()-before)/float64(min(i, kept)), "bytes/group")
+	runtime.KeepAlive(all)
 }
