@@ -63,6 +63,7 @@ func TestChains(t *testing.T) {
 		{"before healthy a skipped one is better than failing open", "p: * prefer else: a b; skip 1, healthy, first 1", "", "", "a+ b-", "a"},
 		{"overflow stays within the list", "p: * healthy, prefer CN: b c, capacity", "CN", "", "a+ b+%60 c+%60", "b=60 c=40"},
 		{"and its last resort takes the rest", "p: * healthy, prefer CN: b | c, capacity", "CN", "", "a+ b+%60 c+%60", "b=60 c=40"},
+		{"which an unknown one does not", "p: * healthy, prefer CN: b | c, capacity", "CN", "", "a+ b+%60 c?", "b"},
 		{"a drained last resort stays away", "p: * healthy, prefer CN: b | c, first 1", "CN", "", "a+ b- c+/d", "a"},
 		{"an unknown one of the list, and its last resort", "p: * healthy, prefer CN: b | b, first 1", "CN", "", "a+ b?", "b"},
 
@@ -86,6 +87,7 @@ func TestChains(t *testing.T) {
 		{"nearest that is up", "p: * healthy, nearest, first 1", "52.5,13.4", "", "a+@40.7,-74 b-@50.1,8.7", "a"},
 		{"over the date line", "p: * healthy, nearest, first 1", "-17.7,178", "", "a+@-33.9,151.2 b+@-13.8,-171.8", "b"},
 		{"a pool that does not say where it is comes behind", "p: * healthy, nearest, first 1", "52.5,13.4", "", "a+ b+@-33.9,151.2", "b"},
+		{"equally far: the first of the service, as for all clients of the class", "p: * healthy, prefer else: b a, nearest, first 1", "0,1", "", "a+@0,0 b+@0,0", "a"},
 		{"a last resort stays behind", "p: * healthy, nearest, capacity", "52.5,13.4", "", "a+*@52.5,13.4 b+@50,8%60 c+@0,0%30", "b=60 c=30 a=10"},
 		{"overflow goes to the next nearest", "p: * healthy, nearest, capacity", "52.5,13.4", "", "a+@0,0 b+@52,13%60 c+@50,8", "b=60 c=40"},
 
@@ -136,6 +138,9 @@ func TestNested(t *testing.T) {
 		{"and is behind healthy the same", "p: * healthy, fence EU in eu, first 1; mix: a b * healthy, first 1", "DE", "", "{mix} c+:eu | a+:us b+:eu", "b"},
 		{"all down inside of it", "p: * healthy, fence EU in eu, first 1; mix: a b * healthy, first 1", "DE", "", "{mix} c-:us | a+:us b-:eu", "open: b"},
 		{"the nearest of a policy", "p: * healthy, nearest, first 1; eu: a b * healthy, nearest, first 1", "52.5,13.4", "", "c+@40,-74 {eu} | a+@48,2 b+@52,13", "b"},
+		{"what a fence leaves of it may be down", "p: * healthy, fence in eu, first 1; mix: a b * healthy, first 1", "", "", "{mix} c+:eu | a+:us b-:eu", "c"},
+		{"or be up where all was down", "p: * healthy, fence in eu, first 1; mix: a b * healthy, prefer else: a | a, first 1", "", "", "{mix} | a-:us b+:eu", "b"},
+		{"the best of those in play, not the first, says how it is", "p: * healthy, first 1; eu: a b * healthy min 2, fastest 20% 60s", "", "", "{eu} c+ | a?#10 b+#20", "a"},
 		{"prefer names a policy", "p: * healthy, prefer DE: eu; else: c, first 1; eu: a b * healthy, first 1", "DE", "", "c+ {eu} | a+ b+", "a"},
 		{"overflow within a policy, then on", "p: * healthy, capacity; eu: a b * healthy, first 1", "", "", "{eu} c+ | a+%30 b+%40", "a=30 b=40 c=30"},
 		{"a pool that two ways lead to keeps its max_share", "p: * healthy, weighted, capacity; eu: a b * healthy, first 1", "", "", "{eu} a+%30 | b+", "a=30 b=70"},
