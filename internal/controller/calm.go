@@ -98,10 +98,12 @@ func recallFalls(saved map[string]health.Fall, now time.Time) map[string]health.
 func ago(t, now time.Time) time.Time { return now.Add(-max(0, now.Round(0).Sub(t))) }
 
 // settleFalls brings the falls of pools up to t, and what those wait for that
-// are up again. A freeze holds both as they are.
+// are up again, and notes what is fresh. A freeze holds falls and waits as they
+// are.
 func (c *Controller) settleFalls(t *health.Table, now time.Time) {
+	defer func() { c.decidedOn = t }()
 	if c.freeze != nil {
-		c.back = nil
+		c.back, c.fresh = nil, c.refreshed(t, c.waits)
 		return
 	}
 	falls := steer.NextFalls(c.pools, c.falls, t, now)
@@ -111,6 +113,7 @@ func (c *Controller) settleFalls(t *health.Table, now time.Time) {
 	c.falls = falls
 	waits, back := steer.Waits(c.pools, c.falls, t, now)
 	c.logWaits(waits)
+	c.fresh = c.refreshed(t, waits)
 	c.waits, c.back = waits, back
 }
 
@@ -136,5 +139,5 @@ func (g *group) inherit(was *group) {
 		g.calm.Races = nil // they are by place
 		return
 	}
-	g.turn, g.decided, g.of, g.seen, g.answers, g.steered = was.turn, was.decided, was.of, was.seen, was.answers, was.steered
+	g.turn, g.decided, g.of, g.answers, g.steered = was.turn, was.decided, was.of, was.answers, was.steered
 }

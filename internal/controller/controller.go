@@ -72,6 +72,9 @@ type Controller struct {
 	falls     map[string]health.Fall // of pools that are not back; never written to
 	waits     map[string]string      // what pools that are up wait for; never written to
 	back      map[string]time.Time   // until when, of those that time brings back; never written to
+	decidedOn *health.Table          // what decisions were last taken on
+	fresh     map[string]bool        // pools that were otherwise then
+	raceAt    time.Time              // when latencies are looked at again
 	gen       uint64
 	overrides map[string]health.Override
 	freeze    *frozen
@@ -219,11 +222,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		case <-expiry.C:
 			c.decide(c.expire())
 		case <-tick.C:
-			if c.racing() {
-				c.decide(probed) // latencies change without a verdict
-			} else {
-				c.refresh()
-			}
+			c.tick()
 		case <-save.C:
 			if c.dirty || time.Since(c.saved) >= resaveEvery {
 				c.save()
@@ -235,6 +234,19 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // now returns the time as Deps.Now has it.
 func (c *Controller) now() time.Time { return c.deps.Now() }
+
+// tick does what is to be done each second.
+func (c *Controller) tick() {
+	began := time.Now()
+	if began.Before(c.raceAt) || !c.racing() {
+		c.refresh()
+		return
+	}
+	// Latencies change without a verdict. No more than a twentieth of a
+	// processor goes into watching them.
+	c.decide(probed)
+	c.raceAt = began.Add(20 * time.Since(began))
+}
 
 // do runs job on Run's goroutine and waits for it.
 func (c *Controller) do(ctx context.Context, job func() error) error {

@@ -87,7 +87,9 @@ func (v *view) ask(name, qtype string, client netip.Addr) (*zone.Said, error) {
 func (v *view) explain(e *Explanation, g *group, at int, who Asker, where steer.Place) error {
 	e.Service, e.Policy = v.loaded.steering(e.Name, at), g.service.Policy
 	class, sample := v.class(g, who, where)
-	d := g.calm.Explain(g.turn, where, class)
+	turn := g.turn
+	turn.Table = v.table
+	d := g.calm.Explain(turn, where, class)
 	e.Reason = string(d.Reason)
 	e.Steps, e.Why, e.TTL, e.Shares, e.Draw, e.WouldChange = d.Steps, v.why(&d), int(d.TTL/time.Second), sharesOf(&d), d.Draw.String(), d.WouldChange
 	switch {

@@ -92,6 +92,32 @@ func BenchmarkFlipPlaces(b *testing.B) {
 	}
 }
 
+// A verdict costs the groups that have its pool, and what changes no answer
+// costs none.
+func TestOnlyWhatBearsIsDecided(t *testing.T) {
+	b := start(t, t.TempDir(), "a+ b+ c+")
+	decided := func(say string) (which string) {
+		before := b.view.Load().groups
+		b.say(say)
+		for i, g := range b.view.Load().groups {
+			if g != before[i] {
+				which += g.service.Name + " "
+			}
+		}
+		return which
+	}
+	for _, c := range [][2]string{
+		{"a+ b+ c+", ""}, // other values that say the same
+		{"a- b+ c+", "www.example.test. "},
+		{"a- b+ c?", "www.example.test. api.example.test. "},
+		{"a- b+ c?", ""},
+	} {
+		if got := decided(c[0]); got != c[1] {
+			t.Errorf("%q decides %q, want %q", c[0], got, c[1])
+		}
+	}
+}
+
 // Until the snapshot of before is collected, a flip takes no more memory than
 // there was: it makes new answers, and no new names.
 func TestFlipMemory(t *testing.T) {

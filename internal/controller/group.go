@@ -21,12 +21,11 @@ type group struct {
 	pooled  []string // the pools that may answer
 	places  placing  // whose clients are told apart
 
-	turn    steer.Turn       // the latest one, for explain
+	turn    steer.Turn       // the latest one but for its table, for explain
 	calm    steer.Calm       // after it
 	decided []steer.Decision // the distinct ones; the first is for clients of whom nothing is known
 	of      []int32          // by place: index into decided
 	wake    time.Time        // when time alone changes something; zero: never
-	seen    []*health.Pool   // what the turn was taken on, by pooled
 	answers []zone.Answers   // by decided
 	steered *zone.Steered
 }
@@ -87,26 +86,45 @@ func (g *group) races() bool {
 // racing reports whether latencies bear on the answers of any group.
 func (c *Controller) racing() bool { return slices.ContainsFunc(c.groups, (*group).races) }
 
-// settled reports whether nothing that g depends on has changed since it was
-// decided on.
-func (c *Controller) settled(g *group, t *health.Table, now time.Time) bool {
-	if g.steered == nil || !g.wake.IsZero() && !now.Before(g.wake) || t.Blind != g.turn.Table.Blind {
-		return false
-	}
-	for i, pool := range g.pooled {
-		if t.Pools[pool] != g.seen[i] || c.waits[pool] != g.turn.Waits[pool] {
-			return false
+// settled reports whether nothing bears on g that was not there when decisions
+// were last taken: pools that are not as they were are in c.fresh.
+func (c *Controller) settled(g *group, now time.Time) bool {
+	return g.steered != nil && (g.wake.IsZero() || now.Before(g.wake)) && !g.races() &&
+		(len(c.fresh) == 0 || !slices.ContainsFunc(g.pooled, func(pool string) bool { return c.fresh[pool] }))
+}
+
+// refreshed returns the pools that bear on answers in another way in t, with
+// waits, than they did when decisions were last taken.
+func (c *Controller) refreshed(t *health.Table, waits map[string]string) map[string]bool {
+	fresh := map[string]bool{}
+	was := c.decidedOn
+	for name := range c.pools {
+		if was == nil || was.Blind != t.Blind || c.waits[name] != waits[name] || !bearsAlike(was.Pools[name], t.Pools[name]) {
+			fresh[name] = true
 		}
 	}
-	return !g.races()
+	return fresh
+}
+
+// bearsAlike reports whether a decision and its words are the same for a and
+// b. Either may be nil.
+func bearsAlike(a, b *health.Pool) bool {
+	if a == b || a == nil || b == nil {
+		return a == b
+	}
+	override := (a.Override == nil) == (b.Override == nil) && (a.Override == nil || *a.Override == *b.Override)
+	return override && a.State == b.State && a.ChangeIn == b.ChangeIn && a.Held == b.Held && a.AddrTTL == b.AddrTTL &&
+		(a.State == health.Up || a.Reason == b.Reason) &&
+		slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y health.Endpoint) bool {
+			return x.Addr == y.Addr && x.State == y.State && x.Mute == y.Mute
+		})
 }
 
 // redecide takes the decisions of the i-th group anew and reports whether its
 // answers changed.
 func (c *Controller) redecide(i int, t *health.Table, now time.Time, why cause) bool {
 	was := c.groups[i]
-	if why == probed && c.settled(was, t, now) {
-		c.memory.note(was.goodKey, was.main().Good, now)
+	if why == probed && c.settled(was, now) {
 		return false
 	}
 	g := *was
@@ -114,10 +132,7 @@ func (c *Controller) redecide(i int, t *health.Table, now time.Time, why cause) 
 	g.turn = c.occasion(&g, t, now, why)
 	ds, calm, wake := g.calm.Next(g.turn)
 	g.calm, g.wake = calm, wake
-	g.seen = make([]*health.Pool, len(g.pooled))
-	for i, pool := range g.pooled {
-		g.seen[i] = t.Pools[pool]
-	}
+	g.turn.Table = nil // else each group would keep the table of its own moment
 	c.memory.note(g.goodKey, ds[0].Good, now)
 	g.fold(ds)
 	if prev := was.main(); prev.Why != g.main().Why || !slices.Equal(was.of, g.of) {
