@@ -141,8 +141,8 @@ type Monitor struct {
 	Rise        int           // successes in a row that bring it up again; 1–100, default 5
 	Window      int           // results that the sliding window holds; 0 is off; at most 64, default 10
 	WindowFall  float64       // share of failures in the window that brings an endpoint down; 0–1, default 0.5
-	HoldDown    time.Duration // least time down after a fall; default 5m; doubles on each repeat
-	HoldDownMax time.Duration // where doubling ends; up for this long forgets the falls; default 1h
+	HoldDown    time.Duration // least quiet after a fall, and twice as long as it failed where that is longer; default 5m; doubles on each repeat
+	HoldDownMax time.Duration // where that ends; up for this long forgets the falls; default 1h
 }
 
 // An HTTPCheck is a GET as a user would send it, to one endpoint.
