@@ -112,7 +112,6 @@ type cutter struct {
 	line   int
 	recs   int
 	weight int64
-	at     int // in the arena
 	after  state
 }
 

@@ -22,7 +22,6 @@ type table struct {
 	names  int64 // octets of all names
 
 	relink  int      // nodes of more labels may refer to a wrong cut; noRelink: none
-	lost    [][]byte // names that had records, and have none any more
 	sizes   []byte   // of the entries written since it was last taken, as uvarints
 	shared  []share  // names that several chunks of the file have records of
 	chunks  []uint32 // where in the arena the entries of each chunk begin
