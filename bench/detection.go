@@ -73,7 +73,8 @@ zones:
 	return p
 }
 
-// detecting breaks each endpoint in each way, times times.
+// detecting breaks each endpoint in each way, times times; with 0, each in one
+// way, which is soon over.
 func (l *lab) detecting(ctx context.Context, shunt string, times int) (*detection, error) {
 	say("detection")
 	plain, watched, spare := hostsOf()
@@ -96,24 +97,30 @@ func (l *lab) detecting(ctx context.Context, shunt string, times int) (*detectio
 	if err := l.settled(ctx, s, "w", watched); err != nil {
 		return nil, err
 	}
-	for range times {
-		for _, f := range []fault{refuses, resets, fails, hangs} {
-			if err := l.settled(ctx, s, "p", plain); err != nil {
-				return nil, err
+	ways := []fault{refuses, resets, fails, hangs}
+	for n := range max(1, times*len(ways)) {
+		way := func(i int) fault {
+			if times == 0 {
+				return ways[i%len(ways)]
 			}
-			after, err := detectOnce(s.port, "p", f, edges[:detectedServices], spare, d.limit)
-			if err != nil {
+			return ways[n%len(ways)]
+		}
+		if err := l.settled(ctx, s, "p", plain); err != nil {
+			return nil, err
+		}
+		after, err := detectOnce(s.port, "p", way, edges[:detectedServices], spare, d.limit)
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range edges[:detectedServices] {
+			d.after[way(i)] = append(d.after[way(i)], after[i])
+			if err := e.mend(); err != nil {
 				return nil, err
-			}
-			d.after[f] = append(d.after[f], after...)
-			for _, e := range edges[:detectedServices] {
-				if err := e.mend(); err != nil {
-					return nil, err
-				}
 			}
 		}
 	}
-	d.watched, err = detectOnce(s.port, "w", refuses, edges[detectedServices:2*detectedServices], spare, d.limit)
+	killed := func(int) fault { return refuses }
+	d.watched, err = detectOnce(s.port, "w", killed, edges[detectedServices:2*detectedServices], spare, d.limit)
 	return d, err
 }
 
@@ -136,9 +143,9 @@ func (l *lab) settled(ctx context.Context, s *server, prefix string, hosts []str
 	return nil
 }
 
-// detectOnce breaks each of edges at a random moment of two intervals, and
-// asks for their services each millisecond until all answers have changed.
-func detectOnce(port int, prefix string, f fault, edges []*edge, spare string, limit time.Duration) ([]time.Duration, error) {
+// detectOnce breaks each of edges in its way at a random moment of two
+// intervals, and asks for their services each millisecond until all answers have changed.
+func detectOnce(port int, prefix string, way func(i int) fault, edges []*edge, spare string, limit time.Duration) ([]time.Duration, error) {
 	n := len(edges)
 	watches := make([]*watch, n)
 	at, began, after := make([]time.Duration, n), make([]time.Duration, n), make([]time.Duration, n)
@@ -158,7 +165,7 @@ func detectOnce(port int, prefix string, f fault, edges []*edge, spare string, l
 			case after[i] > 0 || now < at[i]:
 			case began[i] == 0:
 				began[i] = now
-				e.fail(f)
+				e.fail(way(i))
 			case watches[i].changed(now):
 				after[i] = time.Since(start) - began[i]
 				open--

@@ -198,6 +198,9 @@ func (l *lab) probes(ctx context.Context, o options, r *report) error {
 		return nil
 	}
 	times, length := min(o.rounds, 3), max(o.length, time.Second)
+	if o.short {
+		times = 0
+	}
 	var err error
 	if r.detected, err = l.detecting(ctx, shunt, times); err != nil {
 		return err
