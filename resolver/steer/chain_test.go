@@ -3,6 +3,8 @@ package steer
 import (
 	"strings"
 	"testing"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 func TestChains(t *testing.T) {
@@ -121,6 +123,34 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// The chains behind the presets; with a max_share among the pools, also of a
+// policy, they share out.
+func TestChain(t *testing.T) {
+	for _, c := range []struct{ policy, pools, want string }{
+		{config.Failover, "a+ b+", "healthy, first: 1"},
+		{config.Failover, "a+ b+%60", "healthy, capacity"},
+		{config.Failover, "a+ {eu} | b+%60", "healthy, capacity"},
+		{config.Weighted, "a+", "healthy, weighted"},
+		{config.Weighted, "a+%60", "healthy, weighted, capacity"},
+		{config.Nearest, "a+", "healthy, nearest, first: 1"},
+		{config.Nearest, "a+%60", "healthy, nearest, capacity"},
+		{config.Fastest, "a+", "healthy, fastest, first: 1"},
+		{config.Fastest, "a+%60", "healthy, fastest, capacity"},
+		{config.All, "a+%60", "healthy, all"},
+		{"p", "a+%60", "healthy, first: 1"},
+		{"nowhere", "a+", "healthy, first: 1"},
+	} {
+		in := stageOf(c.pools, c.policy).with("p: * healthy, first 1", "eu: b * healthy, first 1").in
+		var got []string
+		for _, f := range Chain(c.policy, in.Service.Pools, in.Policies, in.Pools) {
+			got = append(got, label(f))
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s of %q: %s, want %s", c.policy, c.pools, text, c.want)
+		}
+	}
+}
+
 func TestNested(t *testing.T) {
 	for _, c := range []struct{ what, policies, from, good, pools, want string }{
 		{"a policy answers as one", "p: * healthy, first 1; eu: a b * healthy, weighted", "", "", "{eu} c+ | a+ b+", "a=50 b=50"},
@@ -134,6 +164,8 @@ func TestNested(t *testing.T) {
 		{"a circle leads nowhere", "p: * healthy, first 1; eu: {eu} * healthy, first 1", "", "", "{eu} a+", "a"},
 		{"a policy with nothing to answer with", "p: * healthy, first 1; eu: a * healthy, first 1", "", "", "{eu} b+ | a+!", "b"},
 		{"a union inside", "p: * healthy, first 1; eu: a b * healthy, all", "", "", "{eu} c+ | a+ b+", "a&b"},
+		{"a union among others is a split", "p: * healthy, weighted; eu: a b * healthy, all", "", "", "c+ {eu} | a+ b+", "c=50 a=25 b=25"},
+		{"keep_warm of what the policy has", "p: * healthy, weighted; eu: a b * healthy, keep_warm 10, first 1", "", "", "{eu} c+ | a+ b+", "a=45 b=5 c=50"},
 		{"a fence around takes what is inside", "p: * fence EU in eu, healthy, first 1; mix: a b * healthy, first 1", "DE", "", "{mix} c+:eu | a+:us b+:eu", "b"},
 		{"and is behind healthy the same", "p: * healthy, fence EU in eu, first 1; mix: a b * healthy, first 1", "DE", "", "{mix} c+:eu | a+:us b+:eu", "b"},
 		{"all down inside of it", "p: * healthy, fence EU in eu, first 1; mix: a b * healthy, first 1", "DE", "", "{mix} c-:us | a+:us b-:eu", "open: b"},
