@@ -28,16 +28,20 @@ func newManual(l *Loaded, s *State, d Deps) Manual {
 }
 
 // Advance does what is due now: it follows the monitor, ends what has ended,
-// and takes the steps that time alone brings.
-func (m Manual) Advance() {
+// and takes the steps that time alone brings. It reports whether decisions
+// were taken anew.
+func (m Manual) Advance() (decided bool) {
 	select {
 	case <-m.deps.Monitor.Changed():
 		m.decide(probed)
+		decided = true
 	default:
 	}
 	if m.untilExpiry() <= time.Millisecond {
 		m.decide(m.expire())
+		decided = true
 	}
+	return decided
 }
 
 // Next returns how long nothing else will be due, unless the monitor changes

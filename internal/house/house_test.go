@@ -36,10 +36,12 @@ var table = map[string]string{
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
+	"internal/rehearse":      "config health health/monitor health/probe internal/chart internal/controller resolver/steer resolver/zone miekg/dns yaml",
+	"internal/chart":         "gonum/plot",
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
-	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo cobra x/term",
+	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo internal/rehearse cobra x/term",
 }
 
 // modules are the third-party modules by the short names of the table.
@@ -57,6 +59,7 @@ var modules = map[string]string{
 	"x/net":        "golang.org/x/net",
 	"x/sync":       "golang.org/x/sync",
 	"x/term":       "golang.org/x/term",
+	"gonum/plot":   "gonum.org/v1/plot",
 }
 
 // values are the packages that compute and nothing else: no goroutine, no
