@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestQuestions(t *testing.T) {
 	want := map[string]string{
 		"static": "h0000042. A", "5k": "h0000042. A", "20k": "h0000042. A", "tcp": "h0000042. A", "tcp1": "h0000042. A",
 		"nxdomain": "x0000042. A", "nodata": "h0000042. TXT", "wildcard": "w0000042.wild. A",
-		"referral": "www.d0000042. A", "refused": "x0000042.elsewhere.test. A", "failover": "fo. A", "weighted": "we. A",
+		"referral": "www.d0000042. A", "refused": "x0000042.elsewhere.test. A", "failover": "fo. A", "weighted": "we. A", "geo": "ge. A",
 	}
 	for _, w := range works(10_000) {
 		buf := make([]byte, packet)
@@ -47,6 +48,40 @@ func TestQuestions(t *testing.T) {
 				t.Errorf("%s: a number beyond the span ends in %c", w.key, digit)
 			}
 		}
+	}
+}
+
+// TestPlaces: half of the clients come from networks that are known, which are
+// those that orderOf knows.
+func TestPlaces(t *testing.T) {
+	w := pick(works(10_000), "geo")[0]
+	buf := make([]byte, packet)
+	var orders [3]int
+	for n := range uint32(6000) {
+		var m dns.Msg
+		if err := m.Unpack(buf[:w.ask.write(buf, 1, n)]); err != nil {
+			t.Fatal(err)
+		}
+		s := m.IsEdns0().Option[0].(*dns.EDNS0_SUBNET)
+		if s.SourceNetmask != 24 || s.Family != 1 {
+			t.Fatalf("client %d: %v", n, s)
+		}
+		a := s.Address.To4()
+		orders[orderOf(uint32(a[0])<<16|uint32(a[1])<<8|uint32(a[2]))]++
+	}
+	if orders[1] < 900 || orders[2] < 900 {
+		t.Errorf("of 6000 clients by order: %v", orders)
+	}
+	count := 0
+	known(func(p netip.Prefix, order int) {
+		a := p.Addr().As4()
+		if got := orderOf(uint32(a[0])<<16 | uint32(a[1])<<8 | uint32(a[2])); got != order {
+			t.Errorf("%s: order %d, not %d", p, got, order)
+		}
+		count++
+	})
+	if count != networks || orderOf(1<<4) != 0 {
+		t.Errorf("%d networks", count)
 	}
 }
 
@@ -86,7 +121,7 @@ func TestShuntConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(cfg.Zones[0].Services); n != 2 {
+	if n := len(cfg.Zones[0].Services); n != 3 {
 		t.Errorf("%d services", n)
 	}
 }
@@ -121,6 +156,8 @@ func TestFaults(t *testing.T) {
 		{"failover", "NOERROR", "ae", "fo.bench.test. 30 A 127.0.0.2", "", "", ""},
 		{"failover", "NOERROR", "ae", "fo.bench.test. 30 A 127.0.0.3", "", "", "127.0.0.3, not [127.0.0.2]"},
 		{"weighted", "NOERROR", "ae", "we.bench.test. 30 A 127.0.0.3", "", "", ""},
+		{"geo", "NOERROR", "ae", "ge.bench.test. 30 A 127.0.0.2", "", "", ""},
+		{"geo", "NOERROR", "ae", "ge.bench.test. 30 A 127.0.0.3", "", "", "127.0.0.3, not [127.0.0.2]"},
 	} {
 		w := pick(works(10_000), c.work)[0]
 		buf := make([]byte, packet)

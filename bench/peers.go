@@ -68,7 +68,7 @@ func peers(shunt, bare string) []peer {
 
 func shuntPeer(path string) peer {
 	return peer{
-		name: "shunt", command: path, version: []string{"version"}, can: static | steered,
+		name: "shunt", command: path, version: []string{"version"}, can: static | steered | placed,
 		files: func(s site) map[string]string { return shuntFiles(s, "bench.test", 0) },
 		argv: func(bin string, s site) []string {
 			return []string{bin, "serve", "-c", filepath.Join(s.dir, "shunt.yaml")}
@@ -89,25 +89,29 @@ func shuntFiles(s site, host string, more int) map[string]string {
 	for i := range more {
 		fmt.Fprintf(&services, "      - {name: s%07d, pools: [p0, p1, p2]}\n", i)
 	}
-	return map[string]string{"shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
+	places, policy := shuntNetworks()
+	return map[string]string{"networks.yaml": places, "shunt.yaml": fmt.Sprintf(`node: {name: ns1.bench.test, state_dir: %[1]s/state}
 listen: {dns: ["127.0.0.1:%[2]d"], control: %[1]s/c.sock}
 monitors:
   - {name: web, http: {host: %[3]s, port: %[4]d, path: /}, interval: 1s, timeout: 1s, fall: %[5]d, rise: 1, hold_down: 0s}
-pools:
+places: {networks: networks.yaml}
+policies:
+%[10]spools:
 %[6]szones:
   - name: bench.test
     file: %[7]s
     services:
       - {name: fo, pools: [p0, p1, p2], policy: failover, ttl: 30s, moves: 0}
       - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s, moves: 0}
-%[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String()) +
+      - {name: ge, pools: [p0, p1, p2], policy: by-country, ttl: 30s, moves: 0}
+%[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String(), policy) +
 		s.each("  - {name: %s, file: %s}\n")}
 }
 
 func gdnsdPeer() peer {
 	return peer{
-		name: "gdnsd", command: "gdnsd", version: []string{"-V"}, can: static | steered,
-		extra: func(site) string { return "fo 30 DYNA metafo!fo\nwe 30 DYNA weighted!we\n" },
+		name: "gdnsd", command: "gdnsd", version: []string{"-V"}, can: static | steered | placed,
+		extra: func(site) string { return "fo 30 DYNA metafo!fo\nwe 30 DYNA weighted!we\nge 30 DYNA geoip!ge\n" },
 		files: func(s site) map[string]string {
 			var centres, items strings.Builder
 			for i, addr := range paths {
@@ -130,8 +134,14 @@ service_types => {
 plugins => {
   metafo => { resources => { fo => { datacenters => [p0, p1, p2], dcmap => {%s } } } }
   weighted => { we => { service_types => web, multi => false%s } }
+  geoip => {
+    maps => { places => { datacenters => [p0, p1, p2], nets => {
+%s    } } }
+    resources => { ge => { map => places, service_types => web, dcmap => { p0 => %s, p1 => %s, p2 => %s } } }
+  }
 }
-`, s.port, s.dir, s.dir, s.web, strings.ReplaceAll(centres.String(), "plugin => multifo,", "plugin => multifo, service_types => web,"), items.String())}
+`, s.port, s.dir, s.dir, s.web, strings.ReplaceAll(centres.String(), "plugin => multifo,", "plugin => multifo, service_types => web,"), items.String(),
+				gdnsdNetworks(), paths[0], paths[1], paths[2])}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir, "start"} },
 		reload: func(_ *process, s site) error { return control("gdnsdctl", "-c", s.dir, "reload-zones") },

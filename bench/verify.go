@@ -88,6 +88,9 @@ func expected(w work, number int) []string {
 		return paths[:1]
 	case "weighted":
 		return paths[:]
+	case "geo":
+		i := orderOf(network(uint32(number)))
+		return paths[i : i+1]
 	case "wildcard":
 		return []string{"192.0.2.80"}
 	}

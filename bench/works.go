@@ -49,6 +49,7 @@ const (
 	fixed   ability = 1 << iota // answers the same, whatever was asked
 	static                      // answers from a zone file
 	steered                     // probes paths and answers by their health
+	placed                      // the same, in an order that depends on where the client is
 	crowd                       // the same, for many names, under load
 )
 
@@ -57,6 +58,7 @@ const (
 type question struct {
 	packet  []byte
 	at      int    // offset of the number's first digit; 0: a fixed name
+	client  int    // offset of the network in a Client Subnet option (RFC 7871), drawn anew likewise; 0: there is none
 	span    uint32 // numbers are below it
 	rcode   byte
 	answers byte // records in the answer section
@@ -90,6 +92,17 @@ func ask(name string, span int, qtype uint16, rcode, answers byte) question {
 	return q
 }
 
+// askFrom is ask for a fixed name, with a Client Subnet option: number n asks
+// as network n of the clients.
+func askFrom(name string, qtype uint16, answers byte) question {
+	q := ask(name, clients, qtype, 0, answers)
+	option := []byte{0, 8, 0, 7, 0, 1, 24, 0, 0, 0, 0}
+	q.packet[len(q.packet)-1] = byte(len(option))
+	q.packet = append(q.packet, option...)
+	q.client = len(q.packet) - 3
+	return q
+}
+
 // write puts the query with this ID and number n into buf and returns its length.
 func (q *question) write(buf []byte, id uint16, n uint32) int {
 	size := copy(buf, q.packet)
@@ -100,6 +113,10 @@ func (q *question) write(buf []byte, id uint16, n uint32) int {
 			buf[i] = '0' + byte(n%10)
 			n /= 10
 		}
+	}
+	if q.client > 0 {
+		n = network(n % q.span)
+		buf[q.client], buf[q.client+1], buf[q.client+2] = byte(n>>16), byte(n>>8), byte(n)
 	}
 	return size
 }
@@ -128,6 +145,7 @@ func works(n int) []work {
 		{key: "refused", title: "REFUSED", ask: ask("x%d.elsewhere.test.", 10_000_000, typeA, 5, 0), need: static, goals: level},
 		{key: "failover", title: "failover by health", ask: ask("fo."+origin, 1, typeA, 0, 1), need: steered, goals: steering},
 		{key: "weighted", title: "weighted", ask: ask("we."+origin, 1, typeA, 0, 1), need: steered, goals: steering},
+		{key: "geo", title: "by country, of clients everywhere", ask: askFrom("ge."+origin, typeA, 1), need: placed, goals: level},
 		{key: "5k", title: "5,000 qps offered", ask: names, rate: 5000, need: static | fixed, goals: waiting},
 		{key: "20k", title: "20,000 qps offered", ask: names, rate: 20000, need: static | fixed, goals: waiting},
 		{key: "tcp", title: "TCP, pipelined", ask: names, tcp: pipelined, need: static, goals: level},
