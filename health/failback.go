@@ -20,20 +20,26 @@ type FailbackRule struct {
 type Fall struct {
 	Began time.Time `json:"began"`          // the pool was down since; zero: no fall
 	Ended time.Time `json:"ended,omitzero"` // the pool is up again since; zero: it is not
+	Found bool      `json:"found,omitzero"` // it was down when it was first seen: nobody saw it fall
 }
+
+// FoundLong is how long a pool must have been down that was found so, for that
+// to be a fall: one lost packet at a start needs no person.
+const FoundLong = time.Minute
 
 // Fallen reports whether the pool is not back yet.
 func (f Fall) Fallen() bool { return !f.Began.IsZero() }
 
 // Next returns the fall that follows f, of a pool in state s since the moment
-// since.
+// since. Seen reports whether the pool was seen up just before.
 //
 //	f       s        the pool may come back    next
 //	none    Up       -                         none
 //	none    Unknown  -                         none
-//	none    Down     -                         begun when it went down
+//	none    Down     -                         begun when it went down; found, where it was not seen up before
 //	begun   Down     -                         as f
 //	begun   Unknown  -                         as f
+//	begun   Up       found, and not FoundLong  none
 //	begun   Up       at once                   none
 //	begun   Up       later, or when let        ended when it went up
 //	ended   Up       now                       none
@@ -43,17 +49,20 @@ func (f Fall) Fallen() bool { return !f.Began.IsZero() }
 //
 // When a pool may come back is what Wait says. A person lets it by making its
 // fall none.
-func (r FailbackRule) Next(f Fall, s State, since, now time.Time) Fall {
+func (r FailbackRule) Next(f Fall, seen bool, s State, since, now time.Time) Fall {
 	switch {
 	case s == Down && !f.Fallen():
-		return Fall{Began: since}
+		return Fall{Began: since, Found: !seen}
 	case s == Down:
-		return Fall{Began: f.Began}
+		return Fall{Began: f.Began, Found: f.Found}
 	case s == Unknown || !f.Fallen():
 		return f
 	}
 	if f.Ended.IsZero() {
 		f.Ended = since
+	}
+	if f.Found && f.Ended.Sub(f.Began) < FoundLong {
+		return Fall{}
 	}
 	if _, waits := r.Wait(f, now); !waits {
 		return Fall{}

@@ -33,13 +33,14 @@ func TestFailback(t *testing.T) {
 	} {
 		var f Fall
 		var got strings.Builder
-		at, since, state := start, start, Unknown
+		at, since, state, up := start, start, Unknown, false
 		for _, h := range c.history {
 			s := map[rune]State{'U': Up, 'L': Up, 'D': Down, '?': Unknown}[h]
 			if s != state {
 				state, since = s, at
 			}
-			f = c.rule.Next(f, s, since, at)
+			f = c.rule.Next(f, up, s, since, at)
+			up = s == Up
 			if h == 'L' {
 				f = Fall{}
 			}
@@ -80,6 +81,29 @@ func TestFailbackWords(t *testing.T) {
 	} {
 		if got := c.rule.Why(f, f.Ended.Add(10*time.Minute)); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.rule, got, c.want)
+		}
+	}
+}
+
+// A pool that is found down and is up within a minute has not fallen: one lost
+// packet at a start needs no person. One that was seen up has.
+func TestFoundDown(t *testing.T) {
+	manual := FailbackRule{Manual: true}
+	for _, c := range []struct {
+		seen  bool
+		down  time.Duration
+		waits bool
+	}{
+		{false, 5 * time.Second, false},
+		{false, FoundLong, true},
+		{true, 5 * time.Second, true},
+	} {
+		f := manual.Next(Fall{}, c.seen, Down, start, start)
+		f = manual.Next(f, false, Down, start, start.Add(time.Second)) // not seen up just before: it is down
+		at := start.Add(c.down)
+		f = manual.Next(f, false, Up, at, at)
+		if _, waits := manual.Wait(f, at); waits != c.waits || f.Fallen() != c.waits {
+			t.Errorf("seen up before: %v, down for %v: waits %v", c.seen, c.down, waits)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (c *Controller) settleFalls(t *health.Table, now time.Time) {
 		c.back, c.fresh = nil, c.refreshed(t, c.waits)
 		return
 	}
-	falls := steer.NextFalls(c.pools, c.falls, t, now)
+	falls := steer.NextFalls(c.pools, c.falls, c.decidedOn, t, now)
 	if !maps.Equal(falls, c.falls) {
 		c.dirty = true
 	}

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ type play struct {
 	was     [][]string
 	falls   map[string]health.Fall
 	states  map[string]*health.Pool
+	table   *health.Table // of the turn before
 	wake    time.Time
 	moves   int // in which another set of pools answered
 }
@@ -51,8 +53,9 @@ func (p *play) set(text string, now time.Time) {
 
 // decide takes one turn and returns the shares, as "a 10%, b 90%".
 func (p *play) decide(now time.Time, change func(*Turn)) (string, Decision) {
-	t := &health.Table{At: now, Pools: p.states}
-	p.falls = NextFalls(p.pools, p.falls, t, now)
+	t := &health.Table{At: now, Pools: maps.Clone(p.states)}
+	p.falls = NextFalls(p.pools, p.falls, p.table, t, now)
+	p.table = t
 	waits, back := Waits(p.pools, p.falls, t, now)
 	turn := Turn{Input: Input{Service: p.service, Pools: p.pools, Table: t, Waits: waits, Now: now},
 		Pooled: Members(p.service, nil), Places: []Place{{}}, Was: p.was, Back: back}

@@ -18,9 +18,9 @@ func FallRule(f config.Failback) health.FailbackRule {
 }
 
 // NextFalls returns the falls of pools at now, after those in falls, as t has
-// their states. Pools that have not fallen are absent, and so are those that
+// their states and was had them; was is nil at first. Pools that have not fallen are absent, and so are those that
 // are not in pools. The result is falls itself where nothing changed.
-func NextFalls(pools map[string]*config.Pool, falls map[string]health.Fall, t *health.Table, now time.Time) map[string]health.Fall {
+func NextFalls(pools map[string]*config.Pool, falls map[string]health.Fall, was, t *health.Table, now time.Time) map[string]health.Fall {
 	next, ours := falls, false
 	set := func(pool string, f health.Fall) {
 		if falls[pool] == f {
@@ -41,7 +41,8 @@ func NextFalls(pools map[string]*config.Pool, falls map[string]health.Fall, t *h
 	}
 	for name, def := range pools {
 		if p := t.Pools[name]; p != nil {
-			set(name, FallRule(def.Failback).Next(falls[name], p.State, p.Since, now))
+			seen := was != nil && was.Pools[name] != nil && was.Pools[name].State == health.Up
+			set(name, FallRule(def.Failback).Next(falls[name], seen, p.State, p.Since, now))
 		}
 	}
 	return next

@@ -21,6 +21,7 @@ func TestFallsAndWaits(t *testing.T) {
 		"c": {Name: "c", Failback: config.Failback{Mode: config.FailbackAuto, After: time.Hour, Manual: 2 * time.Minute}},
 	}
 	states := map[string]*health.Pool{}
+	var was *health.Table
 	var falls map[string]health.Fall
 	for i, turn := range [][3]string{
 		{"a+ b+ c+", "", ""},
@@ -41,9 +42,10 @@ func TestFallsAndWaits(t *testing.T) {
 			}
 			states[name] = p
 		}
-		table.Pools = states
 		before := maps.Clone(falls)
-		next := NextFalls(pools, falls, table, now)
+		table.Pools = maps.Clone(states)
+		next := NextFalls(pools, falls, was, table, now)
+		was = table
 		if !maps.Equal(before, falls) {
 			t.Fatalf("turn %d wrote to the falls it was given", i)
 		}
@@ -63,7 +65,7 @@ func TestFallsAndWaits(t *testing.T) {
 	}
 	// A pool that is no longer configured is forgotten.
 	delete(pools, "a")
-	if falls = NextFalls(pools, falls, &health.Table{Pools: states}, noon.Add(time.Hour)); falls["a"].Fallen() || !falls["c"].Fallen() {
+	if falls = NextFalls(pools, falls, was, was, noon.Add(time.Hour)); falls["a"].Fallen() || !falls["c"].Fallen() {
 		t.Errorf("after a is gone: %v", falls)
 	}
 }
