@@ -35,6 +35,9 @@ fuzz: ## each fuzz target for FUZZTIME
 soak: ## ten minutes of mixed load on all transports: nothing may leak
 	SHUNT_SOAK=10m go test -count=1 -timeout 20m -v -run TestSoak ./resolver
 
+fuzz-packets: ## the packet parser, 50,000,000 times: ten minutes of one quiet CPU
+	test/fuzz-packets
+
 bench: ## the tables of docs/performance.md, beside other servers: about 12 minutes on two quiet CPUs
 	bench/install-packages
 	go run ./bench -big -go -out docs/performance.md

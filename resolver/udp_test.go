@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -237,4 +238,17 @@ func TestManyAddresses(t *testing.T) {
 			time.Sleep(20 * time.Millisecond) // longer than the short wait
 		}
 	})
+}
+
+// TestCores: there are as many workers as the environment allows, and never
+// more than CPUs.
+func TestCores(t *testing.T) {
+	was := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(was)
+	for _, c := range []struct{ allowed, want int }{{1, 1}, {4 * runtime.NumCPU(), runtime.NumCPU()}} {
+		runtime.GOMAXPROCS(c.allowed)
+		if got := cores(); got != c.want {
+			t.Errorf("GOMAXPROCS=%d: %d workers an address, want %d", c.allowed, got, c.want)
+		}
+	}
 }
