@@ -75,7 +75,7 @@ type revision struct {
 
 // Changes may touch one part in muchChanged of a file; beyond that, reading all
 // of it anew costs hardly more.
-const muchChanged = 8
+const muchChanged = 32
 
 // revised returns the zone that the file holds now, nil where all of it must
 // be read.
