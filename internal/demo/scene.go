@@ -69,7 +69,7 @@ func (s *stage) hints() {
 	s.say("Meanwhile, in another terminal:")
 	s.say("  dig @%s -p %d %s", s.dns.Addr(), s.dns.Port(), site)
 	s.say("  dig @%s -p %d example.test A      # the apex: flattened to addresses", s.dns.Addr(), s.dns.Port())
-	s.say("  dig @%s -p %d static.example.test # 95 : 5 between alpha and beta", s.dns.Addr(), s.dns.Port())
+	s.say("  dig @%s -p %d static.example.test +subnet=192.0.2.0/24 # 95 : 5 between alpha and beta, drawn for each network", s.dns.Addr(), s.dns.Port())
 	s.say("  %s --socket %s status --watch", s.opts.Self, s.ctl)
 	s.say("  %s --socket %s explain %s", s.opts.Self, s.ctl, site)
 	s.say("")

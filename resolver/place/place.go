@@ -190,7 +190,7 @@ func lay(p, q steer.Place) steer.Place {
 	if p.ASN == 0 {
 		p.ASN = q.ASN
 	}
-	if differ(p.Country, q.Country) || differ(p.Continent, q.Continent) || differ(p.Subdivision, q.Subdivision) {
+	if differ(country(p), country(q)) || differ(continent(p), continent(q)) || differ(p.Subdivision, q.Subdivision) {
 		return p
 	}
 	p.Continent = or(p.Continent, q.Continent)
@@ -201,6 +201,17 @@ func lay(p, q steer.Place) steer.Place {
 	}
 	return p
 }
+
+// country returns p's country, from its subdivision where only that is said.
+func country(p steer.Place) string {
+	if p.Country == "" && len(p.Subdivision) > 2 {
+		return p.Subdivision[:2]
+	}
+	return p.Country
+}
+
+// continent returns p's continent, from its country where only that is said.
+func continent(p steer.Place) string { return or(p.Continent, config.ContinentOf(country(p))) }
 
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 

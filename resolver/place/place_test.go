@@ -116,7 +116,10 @@ func TestLocate(t *testing.T) {
 		16.1.0.0/16   country=CA continent=NA
 		16.1.2.0/24   asn=64999
 		16.2.0.0/16   country=US
-		19.1.0.0/16   country=JP continent=AS at=35.6,139.7`
+		19.1.0.0/16   country=JP continent=AS at=35.6,139.7
+		17.7.0.0/16   country=US
+		17.8.0.0/16   sub=US-CA
+		17.9.0.0/16   continent=NA`
 	a := atlas(t, networks, world, systems)
 	for addr, want := range map[string]string{
 		"16.0.0.1":         "continent=NA country=US sub=US-CA asn=64500 at=37.4,-122",
@@ -126,6 +129,9 @@ func TestLocate(t *testing.T) {
 		"16.2.0.1":         "continent=NA country=US sub=US-CA asn=64500 at=37.4,-122", // what is not said is asked for
 		"17.0.0.1":         "continent=EU country=DE",                                  // codes in any case
 		"17.5.128.1":       "continent=EU country=FR asn=64501 at=48.8,2.3",
+		"17.7.0.1":         "country=US", // not the continent of another country
+		"17.8.0.1":         "sub=US-CA",
+		"17.9.0.1":         "continent=NA",
 		"18.0.0.1":         "", // ZZ is nowhere
 		"19.0.0.1":         "asn=64502",
 		"19.1.0.1":         "continent=AS country=JP asn=64502 at=35.6,139.7",
@@ -160,11 +166,11 @@ func TestForms(t *testing.T) {
 		16.0.0.0/8 country_code=US asn=64500 latitude=10.5 longitude=-20
 		17.0.0.0/8 country_code=de asn=AS64501
 		18.0.0.0/8 autonomous_system_organization=Nobody continent_code=EU`, `
-		16.0.0.0/8 continent=AF
+		16.0.0.0/8 continent=NA
 		19.0.0.0/8 at=0,0 country=GB
 		20.0.0.0/8 at=91,0 country=TOOLONG`)
 	for addr, want := range map[string]string{
-		"16.0.0.1": "continent=AF country=US asn=64500 at=10.5,-20",
+		"16.0.0.1": "continent=NA country=US asn=64500 at=10.5,-20",
 		"17.0.0.1": "country=DE asn=64501",
 		"18.0.0.1": "continent=EU",
 		"19.0.0.1": "country=GB",
