@@ -92,8 +92,8 @@ func (r FailbackRule) Wait(f Fall, now time.Time) (left time.Duration, waits boo
 // long reports whether f lasted so long that a person must end it.
 func (r FailbackRule) long(f Fall) bool { return r.Long > 0 && f.Ended.Sub(f.Began) > r.Long }
 
-// Why says what the pool of f waits for, in words that follow "waits to be let
-// back: "; "" when it does not wait. They stay the same for as long as it waits.
+// Why says how the pool of f is let back, in words that follow "waits to be let
+// back "; "" when it does not wait. They stay the same for as long as it waits.
 func (r FailbackRule) Why(f Fall, now time.Time) string {
 	_, waits := r.Wait(f, now)
 	lasted := short(f.Ended.Sub(f.Began))
@@ -101,12 +101,12 @@ func (r FailbackRule) Why(f Fall, now time.Time) string {
 	case !waits:
 		return ""
 	case r.Manual:
-		return "a person must let it: it was down for " + lasted
+		return "by a person: it was down for " + lasted
 	case r.long(f):
-		return fmt.Sprintf("a person must let it: it was down for %s, longer than %s", lasted, short(r.Long))
+		return fmt.Sprintf("by a person: it was down for %s, longer than %s", lasted, short(r.Long))
 	}
 	until := now.Round(0).Add(f.Ended.Add(r.After).Sub(now))
-	return fmt.Sprintf("until %s, when it will have been up for %s", until.UTC().Format(time.RFC3339), short(r.After))
+	return fmt.Sprintf("at %s, when it will have been up for %s", until.UTC().Format(time.RFC3339), short(r.After))
 }
 
 // short writes d as a person would: 8h and not 8h0m0s.

@@ -73,9 +73,9 @@ func TestFailbackWords(t *testing.T) {
 		rule FailbackRule
 		want string
 	}{
-		{FailbackRule{Manual: true}, "a person must let it: it was down for 8h"},
-		{FailbackRule{Long: 6 * time.Hour}, "a person must let it: it was down for 8h, longer than 6h"},
-		{FailbackRule{After: 30 * time.Minute}, "until 2026-11-18T19:50:00Z, when it will have been up for 30m"},
+		{FailbackRule{Manual: true}, "by a person: it was down for 8h"},
+		{FailbackRule{Long: 6 * time.Hour}, "by a person: it was down for 8h, longer than 6h"},
+		{FailbackRule{After: 30 * time.Minute}, "at 2026-11-18T19:50:00Z, when it will have been up for 30m"},
 		{FailbackRule{After: 10 * time.Second}, ""},
 		{FailbackRule{}, ""},
 	} {

@@ -182,7 +182,7 @@ func poolRow(p controller.PoolStatus) []string {
 	case p.Waits != "" && p.WaitsUntil != nil:
 		reason = "waits to be let back in " + age(time.Until(*p.WaitsUntil))
 	case p.Waits != "":
-		reason = "waits to be let back: " + p.Waits
+		reason = "waits to be let back " + p.Waits
 	}
 	if p.Held != "" {
 		reason = p.Held

@@ -103,12 +103,26 @@ func (g *group) alarms(now time.Time, raise raiser) {
 			raise("capacity-short", "warning", name, d.Short+g.others(), "mend a pool, or raise max_share where a pool can carry more")
 		}
 	}
-	if until := g.calm.Blocked(g.service, now); !until.IsZero() {
-		pools := slices.Sorted(maps.Keys(g.calm.Unsteady))
+	if pools, until := g.heldBack(now); len(pools) > 0 {
 		raise("budget-spent", "warning", name, fmt.Sprintf("answers moved %d times within an hour, %d are allowed: %s %s behind until %s%s",
 			g.calm.Moves.Used(now), g.service.Moves, strings.Join(pools, ", "), stays(len(pools)), onWall(until, now).Format(time.RFC3339), g.others()),
 			"look why the pool flaps; an override decides at once")
 	}
+}
+
+// heldBack returns the pools that do not answer because the budget is spent,
+// and until when that is so.
+func (g *group) heldBack(now time.Time) (pools []string, until time.Time) {
+	if until = g.calm.Blocked(g.service, now); until.IsZero() {
+		return nil, until
+	}
+	answering := g.answering()
+	for _, pool := range slices.Sorted(maps.Keys(g.calm.Unsteady)) {
+		if !slices.Contains(answering, pool) {
+			pools = append(pools, pool)
+		}
+	}
+	return pools, until
 }
 
 // stays is the verb for n pools.
@@ -129,7 +143,7 @@ func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise raiser)
 			raise("pool-down", "warning", p.Name, p.Reason+p.returning(now), "shunt probe "+p.Name+" shows each endpoint")
 		}
 		if p.Waits != "" && p.WaitsUntil == nil {
-			raise("waits-for-person", "warning", p.Name, p.Name+" is up again, and "+p.Waits, "shunt failback "+p.Name+", when it is well")
+			raise("waits-for-person", "warning", p.Name, p.Name+" is up again, and waits to be let back "+p.Waits, "shunt failback "+p.Name+", when it is well")
 		}
 		if p.Held != "" {
 			raise("held", "warning", p.Name, p.Held, "failures of this pool do not count while that lasts")

@@ -58,7 +58,7 @@ type PoolStatus struct {
 	Override  *health.Override `json:"override"`             // null without one
 	Frozen    string           `json:"frozen,omitempty"`     // the state that counts while a freeze holds another than State
 
-	Waits      string     `json:"waits,omitempty"`       // what a pool that is up again waits for before it answers
+	Waits      string     `json:"waits,omitempty"`       // how a pool that is up again and does not answer is let back
 	WaitsUntil *time.Time `json:"waits_until,omitempty"` // absent while it waits for a person
 
 	Endpoints []EndpointStatus `json:"endpoints"`
@@ -159,8 +159,8 @@ func (v *view) service(name string, g *group) ServiceStatus {
 	}
 	if g.service.Moves > 0 {
 		s.Moves = &BudgetStatus{Used: g.calm.Moves.Used(now), Limit: g.service.Moves}
-		if until := g.calm.Blocked(g.service, now); !until.IsZero() {
-			s.Moves.Until, s.Moves.Held = moment(until, now), slices.Sorted(maps.Keys(g.calm.Unsteady))
+		if pools, until := g.heldBack(now); len(pools) > 0 {
+			s.Moves.Until, s.Moves.Held = moment(until, now), pools
 		}
 	}
 	return s
