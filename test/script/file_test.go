@@ -10,9 +10,11 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shunt-dns/shunt/internal/placetest"
 )
 
-// fileCommands are json, fill and example.
+// fileCommands are json, fill, example and database.
 //
 // A PATH of json has its steps parted by slashes: a key of an object, or the
 // place of an item in a list, by number or by its name field. "pools/alpha/state"
@@ -61,6 +63,13 @@ func fileCommands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("usage: example NAME EDITS")
 			}
 			example(ts, filepath.Join(root, "examples", args[0]), ts.ReadFile(args[1]))
+		},
+		"database": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "database")
+			if len(args) != 2 {
+				ts.Fatalf("usage: database FILE TEXT")
+			}
+			placetest.Write(fatal{ts: ts}, ts.MkAbs(args[0]), ts.ReadFile(args[1]))
 		},
 	}
 }

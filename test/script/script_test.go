@@ -15,9 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // version is what the program under test believes to be.
@@ -57,7 +59,7 @@ func run(m *testing.M) int {
 // commands of testscript:
 //
 //	serve ARGS…              shunt serve in the background, until it answers; $DNS is where
-//	stop                     SIGTERM; it must end by itself, with exit code 0, within 5 s
+//	halt                     SIGTERM; it must end by itself, with exit code 0, within 5 s
 //	crash                    SIGKILL
 //	signal NAME              HUP, INT …
 //	systemd                  plays it: sets $NOTIFY_SOCKET for what starts after
@@ -73,6 +75,7 @@ func run(m *testing.M) int {
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
+//	database FILE TEXT       a database of places, as placetest.Bytes reads it from a file
 //	example NAME EDITS       the files of examples/NAME, shunt.yaml edited (see file_test.go)
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -104,3 +107,31 @@ type stage struct {
 type stageKey struct{}
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// TestScriptsRunToTheirEnd: stop is a command of testscript itself, which
+// leaves out what follows it. No command of ours may have such a name, for
+// those of testscript win, and no script may end early.
+func TestScriptsRunToTheirEnd(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, name := range names {
+		a, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(a.Comment), "\n") {
+			if word, _, _ := strings.Cut(line, " "); word == "stop" {
+				t.Errorf("%s:%d: stop ends the script; halt ends the program", name, i+1)
+			}
+		}
+	}
+	for _, builtin := range []string{"cat", "cd", "chmod", "cmp", "cmpenv", "cp", "env", "exec", "exists", "grep", "kill", "mkdir", "mv", "rm", "skip", "stderr", "stdin", "stdout", "stop", "symlink", "ttyin", "ttyout", "unix2dos", "unquote", "wait"} {
+		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands()} {
+			if ours[builtin] != nil {
+				t.Errorf("%s is a command of testscript, which wins over ours", builtin)
+			}
+		}
+	}
+}
