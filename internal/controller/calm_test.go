@@ -71,7 +71,7 @@ func TestComesBackByTheClock(t *testing.T) {
 		b.say("a+ b+ c+")
 		b.wantShares("a is up and waits", "b 100%", "b 100%")
 		p := b.Status().Pools[0]
-		if p.Waits == "" || p.WaitsUntil == nil || p.WaitsUntil.Sub(time.Now()).Round(time.Second) != 10*time.Minute {
+		if p.Waits == "" || p.WaitsUntil == nil || time.Until(*p.WaitsUntil).Round(time.Second) != 10*time.Minute {
 			t.Errorf("status: waits %q until %v", p.Waits, p.WaitsUntil)
 		}
 		passes(9*time.Minute + 31*time.Second)

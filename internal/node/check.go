@@ -114,6 +114,25 @@ func filesOf(cfg *config.Config) []file {
 			list = append(list, file{"zones[" + z.Name + "].file", z.File})
 		}
 	}
+	return append(list, placeFiles(cfg)...)
+}
+
+// placeFiles lists those that say where clients are, and what they get there.
+func placeFiles(cfg *config.Config) []file {
+	var list []file
+	for _, path := range cfg.Places.Databases {
+		list = append(list, file{"places.databases", path})
+	}
+	if path := cfg.Places.File; path != "" {
+		list = append(list, file{"places.networks", path})
+	}
+	for _, p := range cfg.Policies {
+		for _, f := range p.Chain {
+			if f.Prefer.File != "" {
+				list = append(list, file{"policies[" + p.Name + "].chain.prefer.map", f.Prefer.File})
+			}
+		}
+	}
 	return list
 }
 

@@ -64,6 +64,21 @@ DIR/shunt.yaml: node.user: there is no user "nobody-has-this-name" (make it, nam
 	}
 }
 
+// All that a reload reads is looked at.
+func TestFilesOf(t *testing.T) {
+	cfg := &config.Config{Path: "shunt.yaml", Places: config.Places{Databases: []string{"a.mmdb", "b.mmdb"}, File: "networks.yaml"},
+		Policies: []config.Policy{{Name: "eu", Chain: []config.Filter{{Kind: config.Healthy}, {Kind: config.Prefer, Prefer: config.PreferFilter{File: "geo.yaml"}}}}},
+		Zones:    []config.Zone{{Name: "example.", File: "example.zone"}}}
+	cfg.DNS.SecretFile = "secret"
+	var got []string
+	for _, f := range filesOf(cfg) {
+		got = append(got, f.path)
+	}
+	if want := "shunt.yaml secret example.zone a.mmdb b.mmdb networks.yaml geo.yaml"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
 // What the user may read follows from owner, group and mode.
 func TestRights(t *testing.T) {
 	me, err := user.Current()
