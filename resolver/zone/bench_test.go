@@ -219,6 +219,27 @@ func geoScene(t testing.TB, n int) *Snapshot {
 	})
 }
 
+// TestPlacesAllocateNothing: neither a look-up of the client's class nor a draw
+// does, nor a TTL that is cut.
+func TestPlacesAllocateNothing(t *testing.T) {
+	snap := geoScene(t, 1000)
+	buf, scratch, name := make([]byte, 0, 4096), new(Scratch), new(Name)
+	for _, kind := range []string{"plain", "geo", "draw"} {
+		q := questions(dns.TypeA, kind+".example.test.")[0]
+		i := 0
+		if n := testing.AllocsPerRun(2000, func() {
+			q.q.Client, q.q.Now = clientAt(i*8191), int64(i)
+			if i++; i%2 == 0 {
+				q.q.Client = clientAt6(i * 8191)
+			}
+			name.Take(q.q.Name)
+			scratch.Append(snap, append(buf, q.msg...), name, &q.q, 1232)
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", kind, n)
+		}
+	}
+}
+
 // BenchmarkPlaces compares answers by place and by draw with plain ones, for
 // clients from everywhere.
 func BenchmarkPlaces(b *testing.B) {

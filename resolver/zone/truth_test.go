@@ -222,10 +222,10 @@ func TestScopeHolds(t *testing.T) {
 	s := newStage(t)
 	snap := s.snapshot(1, 30*time.Second, map[string]string{
 		"": "again east=50 west=50", "US": "fixed west=100", "JP": "stay west=10 spare=90"})
-	for i := range 3000 {
-		client := clientAt(i * 5592)
+	for i := range 1500 {
+		client := clientAt(i * 11_184)
 		if i%2 == 0 {
-			client = clientAt6(i * 5592)
+			client = clientAt6(i * 11_184)
 		}
 		_, info, _ := snap.Records("flat.example.test.", dns.TypeA, client, 1e9)
 		p, err := client.Prefix(int(info.Scope))
