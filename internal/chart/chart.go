@@ -26,8 +26,9 @@ type Line struct {
 
 // The size of a chart.
 const (
-	width  = 20 * vg.Centimeter
+	width  = 26 * vg.Centimeter
 	height = 7 * vg.Centimeter
+	aside  = 6 * vg.Centimeter // for the names of the lines
 )
 
 // colors tell lines apart also for who sees few colors (Okabe and Ito's set).
@@ -44,7 +45,8 @@ func Shares(title string, lines []Line, wrong [][2]float64) (string, error) {
 	p.Y.Min, p.Y.Max = 0, 1.02
 	p.Y.Tick.Marker = percents{}
 	p.X.Tick.Marker = clocks{}
-	p.Legend.Top = true
+	names := plot.NewLegend()
+	names.Top, names.Left, names.Padding = true, true, vg.Points(3)
 	p.Add(plotter.NewGrid())
 	for _, w := range wrong {
 		if err := shade(p, w); err != nil {
@@ -68,10 +70,12 @@ func Shares(title string, lines []Line, wrong [][2]float64) (string, error) {
 		line.Width = vg.Points(1.5)
 		line.Dashes = [][]vg.Length{nil, {vg.Points(6), vg.Points(2)}, {vg.Points(2), vg.Points(2)}}[i/2%3]
 		p.Add(line)
-		p.Legend.Add(l.Name, line)
+		names.Add(l.Name, line)
 	}
 	c := vgsvg.New(width, height)
-	p.Draw(draw.New(c))
+	all := draw.New(c)
+	p.Draw(draw.Crop(all, 0, -aside, 0, 0))
+	names.Draw(draw.Crop(all, width-aside+vg.Points(12), 0, 0, -vg.Points(18)))
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("chart %q: %w", title, err)
