@@ -17,8 +17,8 @@ test: lint unit peers fuzz ## everything that must pass
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-ed:"; gofmt -l .; exit 1; }
-	go vet -tags peers ./...
-	go run $(STATICCHECK) -tags peers ./...
+	go vet -tags peers,browser ./...
+	go run $(STATICCHECK) -tags peers,browser ./...
 
 unit: ## all Go tests, with the race detector
 	test/install-packages
@@ -27,7 +27,7 @@ unit: ## all Go tests, with the race detector
 
 peers: build ## the binary among real DNS and web servers
 	test/install-packages
-	go test -count=1 -tags peers ./test/peers/
+	go test -count=1 -tags peers$$(! command -v chromium >/dev/null || echo ,browser) ./test/peers/
 
 fuzz: ## each fuzz target for FUZZTIME
 	test/fuzz $(FUZZTIME)

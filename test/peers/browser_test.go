@@ -1,4 +1,4 @@
-//go:build peers
+//go:build peers && browser
 
 package peers
 
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The report of a rehearsal opens in a browser as the one file that it is, and
+// TestReportInBrowser needs Chromium, as Debian has it. The report of a rehearsal opens in a browser as the one file that it is, and
 // its plots show their lines: the colors of the first three are on the page.
 func TestReportInBrowser(t *testing.T) {
 	t.Parallel()
