@@ -92,7 +92,7 @@ func (turn *Turn) stand(pool string) Stand {
 	switch {
 	case forcedUp(p, turn.Now):
 		return Forced
-	case state == health.Down || drains || turn.Waits[pool] != "":
+	case state == health.Down || drains || turn.Waits[pool] != "" || turn.drillAway(pool, p):
 		return Gone
 	case state == health.Unknown || p.Held != "" || turn.Table.Blind != "":
 		return Doubt

@@ -24,6 +24,7 @@ type card struct {
 	reason   string        // why it is not up, or what an operator said
 	waits    string        // why it waits to be let back; "" when it does not
 	unsteady bool          // the moves of the service are spent, and it is not where answers were
+	drilled  string        // why a drill keeps it away; "" when none does
 	latency  time.Duration // 0: not known
 
 	late      bool // a last resort: behind all others, in whatever order they are
@@ -84,7 +85,7 @@ func (r *run) pool(c *card, choice config.Choice) {
 	if in.Bare != nil {
 		c.bare = in.Bare(c.name)
 	}
-	c.waits, c.unsteady = in.Waits[c.name], in.Unsteady[c.name]
+	c.waits, c.unsteady, c.drilled = in.Waits[c.name], in.Unsteady[c.name], in.drilled(c.name)
 	if p := in.Table.Pools[c.name]; p != nil {
 		c.state, c.drains = p.Effective(in.Now)
 		c.reason, c.latency = p.Reason, p.Latency
@@ -92,7 +93,7 @@ func (r *run) pool(c *card, choice config.Choice) {
 			c.forced = o.Force == health.ForceDown
 			c.reason = fmt.Sprintf("override %s by %s: %s", o.Force, o.Author, o.Reason)
 			if o.Force == health.ForceUp {
-				c.waits, c.unsteady, c.account.ramp = "", false, Million
+				c.waits, c.unsteady, c.drilled, c.account.ramp = "", false, "", Million
 			}
 		}
 	}
@@ -126,7 +127,7 @@ func (r *run) nested(c *card, h *hand, choice config.Choice) {
 			c.latency = inner.latency
 		}
 	}
-	c.state, c.drains, c.reason, c.waits, c.unsteady = best.state, best.drains, best.reason, best.waits, best.unsteady
+	c.state, c.drains, c.reason, c.waits, c.unsteady, c.drilled = best.state, best.drains, best.reason, best.waits, best.unsteady, best.drilled
 }
 
 // leaves calls f with each pool that can answer through c.

@@ -19,6 +19,7 @@ import (
 //	an operator forces or drains   the override ends
 //	waits to be let back           it is let back
 //	unsteady                       the service may move again
+//	is drilled                     the drill ends
 //	below its ramp's last step     the ramp's next step
 //	is faster by the margin        it stays so
 //
@@ -66,7 +67,7 @@ func (in *Input) events(a *account) []event {
 		was := p.State
 		list = append(list, event{fmt.Sprintf("the end of the override %s of %s", p.Override.Force, a.pool), func(c *card) {
 			c.state, c.drains, c.forced = was, false, false
-			c.waits, c.unsteady = in.Waits[a.pool], in.Unsteady[a.pool]
+			c.waits, c.unsteady, c.drilled = in.Waits[a.pool], in.Unsteady[a.pool], in.drilled(a.pool)
 		}})
 	}
 	switch s, _ := p.Effective(in.Now); {
@@ -84,7 +85,10 @@ func (in *Input) events(a *account) []event {
 	if in.Unsteady[a.pool] {
 		list = append(list, event{"moves of the service free again", func(c *card) { c.unsteady = false }})
 	}
-	if a.ramp < Million {
+	if d, ok := in.drill(a.pool); ok {
+		list = append(list, event{"the end of the drill " + d.Name, func(c *card) { c.drilled, c.account.ramp = "", Million }})
+	}
+	if _, ok := in.eases[a.pool]; a.ramp < Million && !ok {
 		list = append(list, event{"the next step of the ramp of " + a.pool, func(c *card) { c.account.ramp = Million }})
 	}
 	return list

@@ -16,11 +16,12 @@ import (
 //	3     unknown                                        kept: unknown is not down
 //	4     a last resort that is up                       kept; beside better ones it takes overflow, last
 //	5     a last resort, unknown                         kept
-//	6, 7  up, unknown, and it waits to be let back       kept, what is in the last good order first: who
+//	6, 7  up, unknown, and a drill keeps it away         kept: a drill is the first to give way
+//	8, 9  up, unknown, and it waits to be let back       kept, what is in the last good order first: who
 //	                                                     answers meanwhile goes on until a person says so
-//	8, 9  up, unknown, and an operator drains it         kept
-//	10    the last resort of the client's place, down    kept, and the decision fails open
-//	11    down                                           kept, and the decision fails open: last good
+//	10-11 up, unknown, and an operator drains it         kept
+//	12    the last resort of the client's place, down    kept, and the decision fails open
+//	13    down                                           kept, and the decision fails open: last good
 //	                                                     order first, then the order of the service;
 //	                                                     what an operator drains comes after, and
 //	                                                     what one forces down comes last
@@ -76,6 +77,8 @@ const (
 	tierUnknown
 	tierLast
 	tierLastUnknown
+	tierDrilled
+	tierDrilledUnknown
 	tierWaits
 	tierWaitsUnknown
 	tierDrained
@@ -100,6 +103,8 @@ func tier(c *card) int {
 		return tierDrained + unknown
 	case c.waits != "":
 		return tierWaits + unknown
+	case c.drilled != "":
+		return tierDrilled + unknown
 	case c.late:
 		return tierLast + unknown
 	case unknown == 1:
@@ -149,6 +154,8 @@ func unfit(c *card) string {
 		word = "drains"
 	case c.waits != "":
 		return "waits to be let back (" + c.waits + ")"
+	case c.drilled != "":
+		return c.drilled
 	case c.late:
 		return isLast
 	case c.unsteady:

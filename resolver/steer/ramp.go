@@ -30,7 +30,7 @@ type Stand uint8
 // The stands.
 const (
 	Here   Stand = iota // up
-	Gone                // down, drained, or waiting to be let back
+	Gone                // down, drained, drilled away, or waiting to be let back
 	Doubt               // unknown, or nothing can be known: nothing moves on that
 	Forced              // a person says that it is up
 )

@@ -109,10 +109,13 @@ type Input struct {
 	Caps     map[string]float64 // the share of the answers that a pool may have now, as its ramp says; 1 where absent
 	Waits    map[string]string  // pools that are up and wait to be let back, and why
 	Unsteady map[string]bool    // pools behind the others that are up, since the moves of the service are spent
+	Drills   map[string]Drill   // pools that are taken away on purpose
 
 	Now     time.Time
 	Bare    func(pool string) string // why a pool has nothing to answer with; "" when it has. nil: every one has
 	Explain bool                     // fill in WouldChange
+
+	eases map[string]int // parts per million that drills of a share leave pools, once Caps has them
 }
 
 // Decide runs the chain of the service's policy over its pools.
@@ -120,6 +123,7 @@ type Input struct {
 // It leaves no service without a pick, but where no pool has anything to
 // answer with, or none inside a fence that is not to be opened.
 func Decide(in Input) Decision {
+	in = in.eased()
 	d := Decision{Steps: make([]Step, 0, 6)}
 	r := &run{in: &in, steps: &d.Steps, race: &d.Race}
 	h := r.chain(in.Service.Policy, in.Service.Pools, nil, nil)
@@ -227,7 +231,9 @@ func (h *hand) sharing(d *Decision) *Step {
 	}
 	s := &Step{Filter: "shares", Kept: d.Pools(), Dropped: []Dropped{}, Note: sharesText(d.Picks)}
 	for _, a := range h.run.accounts {
-		if a.ramp < Million {
+		if note := h.run.in.drillNote(a); note != "" {
+			s.Note += "; " + note
+		} else if a.ramp < Million {
 			s.Note += fmt.Sprintf("; the ramp of %s is at %s", a.pool, percent(a.ramp))
 		}
 	}
