@@ -12,13 +12,14 @@ import (
 // "" where there is nothing to say.
 type metric func(t *Trace, e Expectation) (got Value, why string)
 
-// metrics are the metrics by name. Two more families are made from the names
-// of targets: see shareMetric.
+// metrics are the metrics by name. Three more families are made from the names
+// of targets and of alarms: see shareMetric and alarmMetric.
 func metrics() map[string]metric {
 	fact := func(name string) metric {
 		return func(t *Trace, _ Expectation) (Value, string) { return t.Facts.get(name) }
 	}
 	m := map[string]metric{
+		"time_to_detect":              detected,
 		"time_to_steer_away":          steerAway,
 		"failback_at":                 failback,
 		"first_failback_at":           failback,
@@ -26,7 +27,6 @@ func metrics() map[string]metric {
 		"classified_as":               classified,
 		"mode":                        mode,
 		"answers":                     failOpenOrder,
-		"alarm_fail_open":             alarmed("fail-open"),
 		"published_transitions":       transitions,
 		"clients_moved":               clientsMoved(false),
 		"clients_moved_ttl_honouring": clientsMoved(true),
@@ -71,14 +71,31 @@ func shareMetric(name string) (target string) {
 	return target
 }
 
-func isMetric(name string) bool { return metrics()[name] != nil || shareMetric(name) != "" }
+// alarmMetric returns the code of the alarm that a name such as
+// alarm_fail_open is about; "" for another name.
+func alarmMetric(name string) (code string) {
+	code, ok := strings.CutPrefix(name, "alarm_")
+	if !ok {
+		return ""
+	}
+	return strings.ReplaceAll(code, "_", "-")
+}
 
-func metricNames() string { return list(metrics()) + ", TARGET_share, share_of_TARGET_answers" }
+func isMetric(name string) bool {
+	return metrics()[name] != nil || shareMetric(name) != "" || alarmMetric(name) != ""
+}
+
+func metricNames() string {
+	return list(metrics()) + ", TARGET_share, share_of_TARGET_answers, alarm_CODE"
+}
 
 // measure returns what a trace has for e.
 func measure(t *Trace, e Expectation) (Value, string) {
 	if target := shareMetric(e.Metric); target != "" {
 		return share(t, e, target)
+	}
+	if code := alarmMetric(e.Metric); code != "" {
+		return alarmed(code)(t, e)
 	}
 	return metrics()[e.Metric](t, e)
 }
@@ -175,6 +192,16 @@ func steerAway(t *Trace, _ Expectation) (Value, string) {
 	return span_(last), "away from " + pool
 }
 
+// detected is the time from the first fault of the pool that is struck first
+// to the first probe that fails.
+func detected(t *Trace, _ Expectation) (Value, string) {
+	pool := t.struck()
+	if pool == "" || t.Detected == never {
+		return span_(never), "no probe fails"
+	}
+	return span_(t.Detected - t.fault(pool)), "a probe of " + pool
+}
+
 // firstBack returns when any node answers with the struck pool again.
 func (t *Trace) firstBack() time.Duration {
 	pool := t.struck()
@@ -254,10 +281,12 @@ func failOpenOrder(t *Trace, _ Expectation) (Value, string) {
 	return word_("best-up"), "nothing fails open"
 }
 
+// alarmed reports whether an alarm began within the window of e.
 func alarmed(code string) metric {
-	return func(t *Trace, _ Expectation) (Value, string) {
+	return func(t *Trace, e Expectation) (Value, string) {
+		from, to := t.window(e)
 		for _, a := range t.Alarms {
-			if a.Code == code {
+			if a.Code == code && a.At >= from && a.At < to {
 				return truth(true), a.Text
 			}
 		}
