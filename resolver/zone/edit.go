@@ -139,8 +139,6 @@ func (e *edit) begin() {
 	}
 }
 
-func (e *edit) isTouched(d int) bool { return d < len(e.touched) && e.touched[d] }
-
 // of returns the records of a draft.
 func (e *edit) of(d uint32) []record { return e.b.recs[e.first[d]:][:e.b.drafts[d].recs] }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"path/filepath"
 	"slices"
@@ -14,12 +15,12 @@ import (
 
 // The limits of what one zone may be read from.
 const (
-	maxOctets  = 1 << 30 // of all files together, each as often as it is included
-	maxDepth   = 8       // of files that include files
-	maxFiles   = 10_000  // inclusions
-	fileWeight = 1 << 10 // octets that each inclusion counts for, beside those in it
-	tellEvery  = 4096    // entries
-	maxMemory  = 3 << 30 // octets of names and records: they are addressed with 32 bits
+	maxOctets  = 1 << 30                   // of all files together, each as often as it is included
+	maxDepth   = 8                         // of files that include files
+	maxFiles   = 10_000                    // inclusions
+	fileWeight = 1 << 10                   // octets that each inclusion counts for, beside those in it
+	tellEvery  = 4096                      // entries
+	maxMemory  = min(3<<30, math.MaxInt/2) // octets of names and records: they are addressed with 32 bits
 )
 
 // A reader reads the master file of one zone (RFC 1035 §5) and those that it

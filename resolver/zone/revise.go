@@ -18,7 +18,7 @@ func (v *revision) others(file io.ReaderAt) bool {
 	taken, weight := v.recs, v.weight
 	v.only = func(owner []byte) bool {
 		d, ok := v.b.lookup(hashName(owner), owner)
-		return ok && int(d) < len(v.touched) && v.touched[d]
+		return ok && v.isTouched(int(d))
 	}
 	v.nextID, v.cut = v.cut.nextID, nil
 	needed := map[uint32]bool{}
@@ -47,6 +47,10 @@ func (v *revision) touch(d uint32) {
 	}
 	v.touched[d] = true
 }
+
+// isTouched reports whether the records of a draft may have changed. A change
+// of nothing but comments touches none.
+func (v *revision) isTouched(d int) bool { return d < len(v.touched) && v.touched[d] }
 
 // before touches the names that the chunks had that are gone.
 func (v *revision) before() {
@@ -148,7 +152,7 @@ func (v *revision) right() bool {
 	for i := range v.b.drafts {
 		of := v.b.recs[at : at+int(v.b.drafts[i].recs)]
 		at += len(of)
-		if i == 0 && v.touched[0] {
+		if i == 0 && v.isTouched(0) {
 			v.checkApex(of)
 		}
 		v.checkNode(of)
