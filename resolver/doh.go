@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -177,7 +178,10 @@ func (d *dohSide) answer(query []byte, from netip.AddrPort) (reply []byte, perso
 	k := <-d.desks
 	defer func() { d.desks <- k }()
 	reply = k.worker.Answer(k.out[:0:maxTCP], query, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now(), HTTPS)
-	return append([]byte(nil), reply...), k.worker.x.info.Scope > 0
+	if len(reply) == 0 {
+		return nil, false // and no info, where it is the worker's first
+	}
+	return bytes.Clone(reply), k.worker.x.info.Scope > 0
 }
 
 // cacheControl says for how long caches of HTTP may keep reply: no longer than

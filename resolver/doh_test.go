@@ -108,6 +108,21 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
+// TestHTTPSBadAtFirst: a server whose first request is no DNS says so, as it
+// does later, and the connection goes on.
+func TestHTTPSBadAtFirst(t *testing.T) {
+	s, v := serveSecure(t, settingsForTest())
+	web := v.web()
+	for range 2 * cores() {
+		if status, _, _ := web.post(t, s, []byte("no DNS")); status != http.StatusBadRequest {
+			t.Errorf("status %d", status)
+		}
+	}
+	if st := s.Stats(); st.Panics != 0 || st.Accepted != 1 {
+		t.Errorf("%d panics, %d connections", st.Panics, st.Accepted)
+	}
+}
+
 // TestLeastTTL: for how long a reply may be kept.
 func TestLeastTTL(t *testing.T) {
 	_, w := workerForTest(t, settingsForTest())

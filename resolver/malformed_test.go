@@ -10,6 +10,10 @@ import (
 	"github.com/shunt-dns/shunt/internal/dnstest"
 )
 
+// inFlight packets are sent before their replies are taken: as many as one
+// system call carries where that is known.
+const inFlight = 32
+
 // TestMalformedPackets sends what badPackets makes over a real socket, as fast
 // as it is answered: each gets silence or a sound reply, FORMERR most of them,
 // none a panic, and a good question in between its answer.
@@ -24,8 +28,8 @@ func TestMalformedPackets(t *testing.T) {
 	}
 	sent, rcodes, began := 0, map[byte]int{}, time.Now()
 	for sent == 0 || time.Since(began) < time.Second {
-		for from := 0; from < len(all); from += batch {
-			burst(t, c, all[from:min(from+batch, len(all))], from, rcodes)
+		for from := 0; from < len(all); from += inFlight {
+			burst(t, c, all[from:min(from+inFlight, len(all))], from, rcodes)
 		}
 		sent += len(all)
 	}
