@@ -38,10 +38,12 @@ var table = map[string]string{
 	"internal/placetest":     "mmdbwriter",
 	"internal/rehearse":      "config health health/monitor health/probe internal/chart internal/controller resolver/steer resolver/zone miekg/dns yaml",
 	"internal/chart":         "gonum/plot",
+	"internal/audit":         "config health resolver/steer x/net",
+	"internal/audit/look":    "config health health/probe internal/audit resolver/steer resolver/zone miekg/dns x/sys",
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
-	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo internal/rehearse cobra x/term",
+	"cmd/shunt":              "config health internal/admin internal/controller internal/node internal/demo internal/rehearse internal/audit internal/audit/look cobra x/term",
 }
 
 // modules are the third-party modules by the short names of the table.
@@ -64,7 +66,7 @@ var modules = map[string]string{
 
 // values are the packages that compute and nothing else: no goroutine, no
 // socket, no clock.
-var values = []string{"health", "resolver/steer", "resolver/zone"}
+var values = []string{"health", "resolver/steer", "resolver/zone", "internal/audit"}
 
 func TestImportTable(t *testing.T) {
 	found := imports(t)
