@@ -20,7 +20,8 @@ import (
 const (
 	dnsMessage = "application/dns-message" // RFC 8484 §6
 	httpHeader = 8 << 10                   // octets of a request's header beside the query in its URL
-	streams    = 100                       // requests under way on one connection
+	streams    = 32                        // requests under way on one connection: each costs some 15 KiB, however small
+	untaken    = 4                         // of them, those that may hold a reply that the client does not take
 )
 
 // dohSide answers DNS over HTTPS (RFC 8484) through net/http. Every request is
@@ -52,6 +53,7 @@ func newDoH(a *Answerer, g *gate, n int, path string, k *Keypair) *dohSide {
 		IdleTimeout:       limits.Idle,
 		MaxHeaderBytes:    httpHeader + base64.RawURLEncoding.EncodedLen(limits.MessageSize),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
+		ConnContext:       withTurns,
 		ErrorLog:          log.New(io.Discard, "", 0), // a client's bad handshake is no news
 	}
 	return d
@@ -94,6 +96,16 @@ func (d *dohSide) close() {
 	}
 }
 
+// turns is where a request finds the turns of its connection.
+type turns struct{}
+
+// withTurns gives the requests of a connection untaken turns: so many replies
+// are made at a time. Who asks for large ones on many streams, and then takes
+// none of them, has the others wait unmade.
+func withTurns(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, turns{}, make(chan struct{}, untaken))
+}
+
 // ServeHTTP answers one query (RFC 8484 §4.1). The first line that holds
 // decides:
 //
@@ -118,6 +130,13 @@ func (d *dohSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		fail(w, http.StatusBadRequest)
+		return
+	}
+	turn := r.Context().Value(turns{}).(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-r.Context().Done(): // the stream or its connection has ended
 		return
 	}
 	reply, personal := d.answer(query, from)

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
+	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/dnstest"
+	"github.com/shunt-dns/shunt/resolver/zone"
 )
 
 // A web is a client of DNS over HTTPS.
@@ -121,6 +125,56 @@ func TestHTTPSBadAtFirst(t *testing.T) {
 	if st := s.Stats(); st.Panics != 0 || st.Accepted != 1 {
 		t.Errorf("%d panics, %d connections", st.Panics, st.Accepted)
 	}
+}
+
+// TestHTTPSUntaken: a client that asks for large replies on many streams and
+// takes none has few of them made; they all come once it reads. Another
+// connection does not notice.
+func TestHTTPSUntaken(t *testing.T) {
+	s, v := serveSecure(t, settingsForTest())
+	text := "$TTL 60\n@ SOA ns hm 1 2 3 4 60\n@ NS ns\n"
+	for i := range 200 {
+		text += fmt.Sprintf("@ TXT %03d%s\n", i, strings.Repeat("x", 200))
+	}
+	z, ps := zone.Parse(config.Zone{Name: "large.test.", File: "zone"}, "ns.test.", fstest.MapFS{"zone": {Data: []byte(text)}})
+	if len(ps) > 0 {
+		t.Fatal(ps)
+	}
+	s.Swap(zone.NewSet([]*zone.Zone{z}).Snapshot(1, nil))
+	lazy := v.web()
+	lazy.client.Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 4 << 10}
+	const all = 3 * untaken
+	query, read := dnstest.Ask(t, "large.test. TXT"), make(chan struct{})
+	var asking sync.WaitGroup
+	for range all {
+		asking.Go(func() {
+			r, _ := http.NewRequest("POST", "https://"+s.AddrsHTTPS()[0].String()+"/dns-query", bytes.NewReader(query))
+			r.Header.Set("Content-Type", dnsMessage)
+			resp, err := lazy.client.Do(r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			<-read
+			if body, err := io.ReadAll(resp.Body); err != nil || len(body) < 40_000 {
+				t.Errorf("%d octets, %v", len(body), err)
+			}
+		})
+	}
+	for end := time.Now().Add(5 * time.Second); s.Stats().HTTPS < untaken && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if n, open := s.Stats().HTTPS, s.Stats().Connections; n != untaken || open != 1 {
+		t.Errorf("%d replies were made, want %d; %d connections", n, untaken, open)
+	}
+	if status, _, _ := v.web().post(t, s, query); status != http.StatusOK {
+		t.Errorf("another client got %d", status)
+	}
+	close(read)
+	asking.Wait()
+	lazy.client.CloseIdleConnections()
 }
 
 // TestLeastTTL: for how long a reply may be kept.
