@@ -115,8 +115,14 @@ func (w *Worker) begin(now time.Time, tr Transport) {
 	w.x.view = w.a.view.Load()
 }
 
-// end makes the counts of the answers since begin known to Stats.
-func (w *Worker) end() { w.n.flush() }
+// end makes the counts of the answers since begin known to Stats, and lets go
+// of the snapshot: a worker may be idle for days, and must not keep zones in
+// memory that others have long replaced.
+func (w *Worker) end() {
+	w.n.flush()
+	w.x.view = nil
+	w.scratch.Forget()
+}
 
 // answer is Answer between begin and end.
 func (w *Worker) answer(dst, msg []byte, from netip.AddrPort) (reply []byte) {

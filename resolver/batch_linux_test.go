@@ -231,7 +231,10 @@ func TestAhead(t *testing.T) {
 		}
 	}
 	queries = append(queries, badPackets(t)[:600]...)
-	_, alone := workerForTest(t, settingsForTest())
+	c := settingsForTest()
+	c.Cookies = false // they hold the second in which they were made
+	a.SetDNS(c)
+	_, alone := workerForTest(t, c)
 	from := client.LocalAddr().(*net.UDPAddr).AddrPort()
 	for _, far := range []bool{true, false} {
 		v := *a.view.Load()

@@ -29,6 +29,16 @@ func (sc *Scratch) Append(s *Snapshot, msg []byte, name *Name, q *Question, limi
 	return sc.reply.to(s, msg, q, limit), &sc.reply.info
 }
 
+// Forget lets go of the snapshot that Append was last called with, which who
+// has nothing to answer would keep in memory otherwise. Info stays valid.
+func (sc *Scratch) Forget() {
+	r := &sc.reply
+	r.snap, r.zone, r.msg = nil, nil, nil
+	if r.hops > 0 {
+		clear(r.dnames[:])
+	}
+}
+
 // Info says what an appended reply was, for the frame around it and for the
 // counters. It is a value; building one allocates nothing.
 type Info struct {
