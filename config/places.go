@@ -43,6 +43,20 @@ func (r *reader) placeNetworks(places *Places) {
 	r.adopt(sub)
 }
 
+// ReadNetworks reads a file as places.networks names it, of which Load has said
+// that it is sound. It is for a file that is replaced while the configuration
+// around it stays. The error is [Problems].
+func ReadNetworks(file string) ([]Located, error) {
+	r := newReader(file)
+	r.networks = scalar{text: file}
+	places := Places{File: file}
+	r.placeNetworks(&places)
+	if ps := r.sorted(); len(ps) > 0 {
+		return nil, ps
+	}
+	return places.Networks, nil
+}
+
 // located reads the document of a file of networks.
 func (r *reader) located(doc *yaml.Node) []Located {
 	var raw []rawNetwork

@@ -132,12 +132,32 @@ func (c *Controller) logWaits(waits map[string]string) {
 }
 
 // inherit takes over what was known of the services of g while they were in
-// the group was, as far as it is of the same clients.
+// the group was.
 func (g *group) inherit(was *group) {
-	g.calm = was.calm
+	g.calm, g.decided = was.calm, was.decided
 	if g.places.of != was.places.of {
-		g.calm.Races = nil // they are by place
+		g.calm.Races = g.racesOf(was)
 		return
 	}
-	g.turn, g.decided, g.of, g.answers, g.steered = was.turn, was.decided, was.of, was.answers, was.steered
+	g.turn, g.of, g.answers, g.steered = was.turn, was.of, was.answers, was.steered
+}
+
+// racesOf returns the races of was, for the places of g: who leads does not
+// change because a database has.
+func (g *group) racesOf(was *group) []steer.Race {
+	key := g.places.key
+	if key == nil || !was.races() {
+		return nil
+	}
+	by := make(map[string]steer.Race, len(was.places.samples))
+	for i, race := range was.calm.Races {
+		if k := key(was.places.samples[i]); len(by[k].Heats) == 0 {
+			by[k] = race
+		}
+	}
+	races := make([]steer.Race, len(g.places.samples))
+	for i, p := range g.places.samples {
+		races[i] = by[key(p)]
+	}
+	return races
 }

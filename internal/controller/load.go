@@ -32,7 +32,7 @@ type Loaded struct {
 // by the octets of their files; it may be called from several goroutines, one
 // at a time.
 func Load(cfg *config.Config, progress func(done, all int)) (*Loaded, error) {
-	l, err := compile(cfg, nil, runtime.GOMAXPROCS(0), progress)
+	l, err := compile(cfg, nil, nil, runtime.GOMAXPROCS(0), progress)
 	debug.FreeOSMemory() // what parsing needed beside the zones
 	return l, err
 }
@@ -48,12 +48,13 @@ func (l *Loaded) Next(cfg *config.Config, progress func(done, all int)) (*Loaded
 	for _, z := range l.Set.Zones() {
 		before[z.Name()] = z
 	}
-	return compile(cfg, before, runtime.GOMAXPROCS(0)/2, progress)
+	return compile(cfg, l, before, runtime.GOMAXPROCS(0)/2, progress)
 }
 
 // compile compiles the zones of cfg with so many hands. Before holds zones
-// that may not have changed, by their names.
-func compile(cfg *config.Config, before map[string]*zone.Zone, hands int, progress func(done, all int)) (*Loaded, error) {
+// that may not have changed, by their names; last, places that may not have.
+// Both may be nil.
+func compile(cfg *config.Config, last *Loaded, before map[string]*zone.Zone, hands int, progress func(done, all int)) (*Loaded, error) {
 	zones := make([]*zone.Zone, len(cfg.Zones))
 	problems := make([]config.Problems, len(cfg.Zones))
 	tell := teller(cfg, progress)
@@ -84,7 +85,7 @@ func compile(cfg *config.Config, before map[string]*zone.Zone, hands int, progre
 		return nil, ps
 	}
 	var err error
-	if l.atlas, err = openPlaces(l); err != nil {
+	if l.atlas, err = openPlaces(l, last); err != nil {
 		return nil, config.Problems{{File: cfg.Path, Key: "places.databases", What: err.Error(), Mend: "put a whole database there, or name another"}}
 	}
 	return l, nil

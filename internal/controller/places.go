@@ -1,11 +1,9 @@
 package controller
 
 import (
-	"context"
 	"fmt"
-	"os"
+	"reflect"
 	"strings"
-	"time"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/resolver/place"
@@ -16,6 +14,8 @@ import (
 type placing struct {
 	of      *place.Map    // nil: everyone is alike
 	samples []steer.Place // one of each class; at least one, the first for clients of whom nothing is known
+
+	key func(steer.Place) string // equal for places of one class; nil: everyone is alike
 }
 
 // everyone is the placing of services that do not look at where clients are.
@@ -25,17 +25,21 @@ var everyone = []steer.Place{{}}
 type atlas struct {
 	book     *place.Atlas
 	placings []placing // by group
+	own      string    // stamp of the file of networks when it said what is in force; "" when that is not known. Of who holds the turn
 }
 
 // openPlaces opens the databases of l and compiles a map for each group that
-// looks at places. Groups whose chains see the same of them share one.
-func openPlaces(l *Loaded) (*atlas, error) {
+// looks at places. Groups whose chains see the same of them share one. What is
+// as it was in before is taken from there; before may be nil.
+func openPlaces(l, before *Loaded) (*atlas, error) {
 	a := &atlas{placings: make([]placing, len(l.Set.Groups()))}
-	var err error
-	if a.book, err = place.Open(l.Config.Places); err != nil {
-		return nil, err
+	known := a.keep(l, before)
+	if a.book == nil {
+		var err error
+		if a.book, err = place.Open(l.Config.Places); err != nil {
+			return nil, err
+		}
 	}
-	known := map[string]placing{}
 	for i, s := range l.Set.Groups() {
 		a.placings[i] = placing{samples: everyone}
 		if !steer.Places(s, l.policies, l.pools) {
@@ -44,6 +48,7 @@ func openPlaces(l *Loaded) (*atlas, error) {
 		key := sight(s)
 		p, ok := known[key]
 		if !ok {
+			var err error
 			if p, err = a.compile(l, s); err != nil {
 				return nil, err
 			}
@@ -54,16 +59,81 @@ func openPlaces(l *Loaded) (*atlas, error) {
 	return a, nil
 }
 
+// keep takes over the databases of before, if they are those of l and as they
+// were opened, and returns the placings by sight of what sees them as l does.
+// Thousands of maps need not be made again because a service is new, and who
+// leads a race still does.
+func (a *atlas) keep(l, before *Loaded) map[string]placing {
+	known := map[string]placing{}
+	if before == nil || !reflect.DeepEqual(before.Config.Places, l.Config.Places) || before.atlas.book.Changed() ||
+		missing(l.Config.Places.Databases) != "" {
+		return known
+	}
+	a.book = before.atlas.book
+	same := map[string]bool{}
+	for i, s := range before.Set.Groups() {
+		if key := sight(s); !same[key] && before.seesAs(l, s) {
+			same[key], known[key] = true, before.atlas.placings[i]
+		}
+	}
+	return known
+}
+
+// seesAs reports whether all that decides how s, a service of before, tells
+// clients apart is the same in l: the policies that it leads to, and where
+// their pools are.
+func (before *Loaded) seesAs(l *Loaded, s config.Service) bool {
+	same := func(name string, own []config.Choice) bool {
+		was, is := before.policies[name], l.policies[name]
+		if (was == nil) != (is == nil) || was != nil && !reflect.DeepEqual(was, is) {
+			return false
+		}
+		for _, c := range own {
+			if was, is := before.pools[c.Pool], l.pools[c.Pool]; was != nil && is != nil && was.At != is.At {
+				return false
+			}
+		}
+		return true
+	}
+	left := []string{}
+	met := map[string]bool{s.Policy: true}
+	lead := func(own []config.Choice) {
+		for _, c := range own {
+			if c.Policy != "" && !met[c.Policy] {
+				met[c.Policy] = true
+				left = append(left, c.Policy)
+			}
+		}
+	}
+	if !same(s.Policy, s.Pools) {
+		return false
+	}
+	for lead(s.Pools); len(left) > 0; {
+		name := left[0]
+		left = left[1:]
+		var own []config.Choice
+		if p := before.policies[name]; p != nil {
+			own = p.Pools
+		}
+		if !same(name, own) {
+			return false
+		}
+		lead(own)
+	}
+	return true
+}
+
 // compile returns the placing of s.
 func (a *atlas) compile(l *Loaded, s config.Service) (placing, error) {
-	m, err := a.book.Compile(steer.Classify(s, l.policies, l.pools), steer.Networks(s, l.policies))
+	key := steer.Classify(s, l.policies, l.pools)
+	m, err := a.book.Compile(key, steer.Networks(s, l.policies))
 	switch {
 	case err != nil:
 		return placing{}, err
 	case len(m.Classes()) == 1:
 		return placing{samples: everyone}, nil // no client differs from the unknown ones
 	}
-	return placing{m, m.Classes()}, nil
+	return placing{of: m, samples: m.Classes(), key: key}, nil
 }
 
 // sight names all that decides how s tells clients apart: its policy and its
@@ -76,83 +146,4 @@ func sight(s config.Service) string {
 		fmt.Fprintf(&b, " %s/%s/%v", c.Pool, c.Policy, c.LastResort)
 	}
 	return b.String()
-}
-
-// stamp tells the present state of files from an earlier one: by their times
-// and sizes. A file that is not there counts as such.
-func stamp(files []string) string {
-	var b strings.Builder
-	for _, path := range files {
-		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintf(&b, "%d %d", info.Size(), info.ModTime().UnixNano())
-		}
-		b.WriteByte(';')
-	}
-	return b.String()
-}
-
-// placesEvery is how often the files of places are looked at.
-const placesEvery = 10 * time.Second
-
-// watchPlaces looks at the databases in force, off Run's goroutine, until ctx
-// ends; then the channel closes.
-func (c *Controller) watchPlaces(ctx context.Context) <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(c.placesEvery)
-		defer tick.Stop()
-		tried := ""
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				tried = c.lookAtPlaces(ctx, tried)
-			}
-		}
-	}()
-	return ended
-}
-
-// lookAtPlaces puts databases in force that were replaced. Those that cannot
-// be used change nothing but the alarm, and are not tried again until they
-// change: tried is the stamp of the last ones that were, and so is the result.
-// It takes a reload's turn, and gives way to one under way.
-func (c *Controller) lookAtPlaces(ctx context.Context, tried string) string {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	default:
-		return tried
-	}
-	l := c.loaded
-	now := stamp(l.Config.Places.Databases)
-	switch changed := l.atlas.book.Changed(); {
-	case changed && now == tried, !changed && tried == "":
-		return tried
-	case !changed: // what is in force is back
-		_ = c.do(ctx, func() error { c.stale = ""; c.refresh(); return nil })
-		return ""
-	}
-	a, err := openPlaces(l)
-	// An error here is the end of the node.
-	_ = c.do(ctx, func() error {
-		if err != nil {
-			c.stale = err.Error()
-			c.deps.Log.Error("a places database was replaced and is not used: the old one stays in force", "error", err)
-			c.refresh()
-			return nil
-		}
-		next := *l
-		next.atlas = a
-		c.stale = ""
-		c.adopt(&next, nil)
-		c.decide(byHand)
-		for _, d := range a.book.Databases() {
-			c.deps.Log.Info("places database in force", "path", d.Path, "type", d.Type, "built", d.Built)
-		}
-		return nil
-	})
-	return now
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/placetest"
+	"github.com/shunt-dns/shunt/resolver/place"
+	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
 const placesConfig = `
@@ -147,6 +150,127 @@ func TestPlacesAreNoMove(t *testing.T) {
 	}
 	if m := b.Status().Services[0].Moves; m.Used != 0 {
 		t.Errorf("%d moves by another database", m.Used)
+	}
+}
+
+// The operator's own networks come into force by themselves too; a file with a
+// mistake changes nothing and is told of, and so is one that is gone.
+func TestNetworksAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir, "shunt.yaml", strings.Replace(placesConfig, "databases: [country.mmdb]", "networks: own.yaml", 1))
+	writeFile(t, dir, "own.yaml", "- {network: 198.51.100.0/24, country: DE}\n")
+	b := start(t, dir, "a+ b+ c+", soon)
+	b.from("198.51.100.7", "www.example.test", "192.0.2.1")
+	replace := func(text string) {
+		writeFile(t, dir, "own.new", text)
+		if err := os.Rename(filepath.Join(dir, "own.new"), filepath.Join(dir, "own.yaml")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alarmed := func() bool { return hasAlarm(b.Status(), "places-stale") }
+	generation := b.Status().Generation
+	replace("- {network: 198.51.100.0/24, country: US}\n")
+	b.until("the new networks are in force", func() bool { return b.Status().Generation > generation })
+	b.from("198.51.100.7", "www.example.test", "192.0.2.2")
+
+	replace("- {network: 198.51.100.0/24, country: Nowhere}\n")
+	b.until("the alarm", alarmed)
+	b.from("198.51.100.7", "www.example.test", "192.0.2.2")
+	replace("- {network: 198.51.100.0/24, country: US}\n\n")
+	b.until("the alarm ends", func() bool { return !alarmed() })
+
+	if err := os.Remove(filepath.Join(dir, "own.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the alarm", alarmed)
+	b.from("198.51.100.7", "www.example.test", "192.0.2.2")
+	replace("- {network: 198.51.100.0/24, country: DE}\n")
+	b.until("the alarm ends", func() bool { return !alarmed() })
+	b.from("198.51.100.7", "www.example.test", "192.0.2.1")
+}
+
+// A database that is gone is told of: answers go on, and no restart would find
+// it. A broken one that is taken away is no end of the alarm.
+func TestPlacesAreGone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "country.mmdb")
+	writeFile(t, dir, "shunt.yaml", placesConfig)
+	placetest.Write(t, path, "198.51.100.0/24 country=DE\n")
+	b := start(t, dir, "a+ b+ c+", soon)
+	told := func(words string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(b.Status().Alarms, func(a Alarm) bool { return a.Code == "places-stale" && strings.Contains(a.What, words) })
+		}
+	}
+	writeFile(t, dir, "country.new", "garbage")
+	if err := os.Rename(filepath.Join(dir, "country.new"), path); err != nil {
+		t.Fatal(err)
+	}
+	b.until("told of garbage", told("no database in MaxMind's format"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	b.until("told that it is gone", told("country.mmdb is no longer there"))
+	if err := b.Reload(context.Background(), true); err == nil || !strings.Contains(err.Error(), "places.databases") {
+		t.Errorf("a reload without its database: %v", err)
+	}
+	b.from("198.51.100.7", "www.example.test", "192.0.2.1")
+	placetest.Write(t, path, "198.51.100.0/24 country=US\n")
+	b.until("the alarm ends", func() bool { return !hasAlarm(b.Status(), "places-stale") })
+	b.from("198.51.100.7", "www.example.test", "192.0.2.2")
+}
+
+// A reload compiles anew only what it changes: maps are shared with the
+// configuration before, and whoever leads a race still does.
+func TestReloadKeepsPlaces(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.NewReplacer("      - first: 1\n", "      - fastest\n      - first: 1\n",
+		"pools:\n", "monitors: [{name: m, tcp: {port: 1}}]\npools:\n", "addresses: [192.0.2.1]", "addresses: [192.0.2.1], monitors: [m]",
+		"addresses: [192.0.2.2]", "addresses: [192.0.2.2], monitors: [m]", "addresses: [192.0.2.3]", "addresses: [192.0.2.3], monitors: [m]",
+		"zones:", "  - {name: other, chain: [healthy, {prefer: {lists: [{places: [DE], pools: [b]}]}}, first: 1]}\nzones:",
+		"{name: plain, pools: [a, b, c]}", "{name: plain, pools: [a, b, c], policy: other}").Replace(placesConfig)
+	writeFile(t, dir, "shunt.yaml", text)
+	placetest.Write(t, filepath.Join(dir, "country.mmdb"), "198.51.100.0/24 country=DE\n203.0.113.0/24 country=US\n")
+	b := start(t, dir, "a+ b+ c+")
+	before := b.view.Load().groups
+	reload := func(text string) []*group {
+		writeFile(t, dir, "shunt.yaml", text)
+		if err := b.Reload(context.Background(), false); err != nil {
+			t.Fatal(err)
+		}
+		return b.view.Load().groups
+	}
+	after := reload(strings.Replace(text, "places: [DE], pools: [b]", "places: [US], pools: [b]", 1) + "      - {name: new, pools: [a, b, c], policy: placed, ttl: 20s}\n")
+	if before[0].places.of == nil || after[0].places.of != before[0].places.of || after[3].places.of != before[0].places.of {
+		t.Error("what did not change was compiled anew")
+	}
+	if after[2].places.of == before[2].places.of {
+		t.Error("what changed was not compiled anew")
+	}
+	if len(after[0].calm.Races) != 3 {
+		t.Errorf("races are forgotten: %v", after[0].calm.Races)
+	}
+	b.from("203.0.113.7", "plain.example.test", "192.0.2.2")
+
+	placetest.Write(t, filepath.Join(dir, "country.mmdb"), "198.51.100.0/24 country=US\n")
+	if last := reload(text); last[0].places.of == after[0].places.of {
+		t.Error("another database, and the same map")
+	}
+	b.from("198.51.100.7", "www.example.test", "192.0.2.2")
+}
+
+// Another database is no reason for another leader: the races of a place go on
+// where it is told apart again, and nothing says that answers came from nowhere.
+func TestRacesOutlastADatabase(t *testing.T) {
+	race := func(leader string) steer.Race { return steer.Race{Heats: []steer.Heat{{Order: []string{leader}}}} }
+	was := &group{places: placing{samples: []steer.Place{{}, {Country: "DE"}, {Country: "US"}}}, decided: []steer.Decision{{Why: "x"}}}
+	was.calm.Races = []steer.Race{race("a"), race("b"), race("c")}
+	g := &group{places: placing{of: new(place.Map), samples: []steer.Place{{}, {Country: "US"}, {Country: "FR"}},
+		key: func(p steer.Place) string { return p.Country }}}
+	g.inherit(was)
+	want := []steer.Race{race("a"), race("c"), {}}
+	if !reflect.DeepEqual(g.calm.Races, want) || g.main().Why != "x" || g.was() != nil {
+		t.Errorf("races %v, before %q", g.calm.Races, g.main().Why)
 	}
 }
 
