@@ -27,7 +27,8 @@ type Config struct {
 	Pools     []Pool    // in file order
 	Policies  []Policy  // the presets, then those of the file in its order
 	Places    Places
-	Zones     []Zone // in file order
+	Zones     []Zone  // in file order
+	Drills    []Drill // practice runs, in file order
 
 	Path string // of the file this came from, absolute
 }

@@ -193,6 +193,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	cfg.Safety.Rules = r.safetyRules(pools)
 	r.zones(cfg, lists.Zones, r.choose, dir)
 	r.circular(cfg, lists.Pools)
+	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
 	if len(cfg.Zones) == 0 && len(r.problems) == 0 { // said alone: any other problem may be why there is none
 		r.problem(top("zones"), scalar{}, "there is no zone to serve", "write zones: [{name: example.com, file: example.com.zone}]")
 	}

@@ -11,6 +11,10 @@ import (
 // inside a label and its like, \DDD for what does not print. Two names are
 // the same when their texts are.
 
+// ParseName returns text as a canonical name: fully qualified whether or not it
+// ends in a dot, and lower case.
+func ParseName(text string) (string, error) { return parseName(text, ".") }
+
 // parseName returns text as a canonical name, as qualify does, and refuses an
 // asterisk that looks like a wildcard and is none (RFC 4592 §2.1.1). Those of
 // the origin are the zone's own and may stand.

@@ -29,6 +29,7 @@ type rawLists struct {
 	Pools    []rawPool    `key:"pools"`
 	Policies []rawPolicy  `key:"policies"`
 	Zones    []rawZone    `key:"zones"`
+	Drills   []rawDrill   `key:"drills"`
 }
 
 // The Line of a mapping is 0 where something else stands in its place, which

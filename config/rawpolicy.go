@@ -113,6 +113,23 @@ type rawRule struct {
 	Pools   []scalar `key:"pools"`
 }
 
+// A rawDrill is a practice run.
+type rawDrill struct {
+	Line int32
+
+	Name     scalar   `key:"name"`
+	Pools    []scalar `key:"pools"`
+	Services []scalar `key:"services"`
+	For      scalar   `key:"for"`
+	Share    scalar   `key:"share"`
+	Schedule scalar   `key:"schedule"`
+	TimeZone scalar   `key:"time_zone"`
+	Windows  []scalar `key:"windows"`
+	Blocked  []scalar `key:"blocked_dates"`
+	AbortIf  []scalar `key:"abort_if"`
+	Reason   scalar   `key:"reason"`
+}
+
 // A rawNetwork is an item of the file that places.networks names.
 type rawNetwork struct {
 	Line int32

@@ -31,7 +31,7 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 		reflect.TypeFor[rawSettings](), reflect.TypeFor[rawLists](), reflect.TypeFor[rawMonitor](), reflect.TypeFor[rawHTTP](), reflect.TypeFor[rawTLS](),
 		reflect.TypeFor[rawTCP](), reflect.TypeFor[rawDNS](), reflect.TypeFor[rawPool](), reflect.TypeFor[rawZone](), reflect.TypeFor[rawService](), reflect.TypeFor[rawChoice](),
 		reflect.TypeFor[rawPolicy](), reflect.TypeFor[rawFilter](), reflect.TypeFor[rawHealthy](), reflect.TypeFor[rawFence](), reflect.TypeFor[rawPrefer](),
-		reflect.TypeFor[rawPlaceList](), reflect.TypeFor[rawFastest](), reflect.TypeFor[rawFailback](), reflect.TypeFor[rawBinding](), reflect.TypeFor[rawRamp](), reflect.TypeFor[rawRule](),
+		reflect.TypeFor[rawPlaceList](), reflect.TypeFor[rawFastest](), reflect.TypeFor[rawFailback](), reflect.TypeFor[rawBinding](), reflect.TypeFor[rawRamp](), reflect.TypeFor[rawRule](), reflect.TypeFor[rawDrill](),
 	} {
 		eachKey(typ, func(owner reflect.Type, key string) {
 			if !seen[owner.String()+"."+key] {
@@ -116,6 +116,7 @@ var noDefault = []string{
 	"zones[0].services[0].ramp",
 	"zones[0].file", "zones[0].services", "zones[0].services[1].policy",
 	"zones[0].services[1].pools[0].weight", "zones[0].services[1].pools[1].weight", "zones[0].services[1].policy", "zones[1].services[0].policy",
+	"drills", "drills[0].services", "drills[0].windows", "drills[0].blocked_dates", "drills[0].abort_if",
 	"zones", "pools", "monitors",
 }
 

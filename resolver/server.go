@@ -130,6 +130,12 @@ func (s *Server) Swap(z *zone.Snapshot) { s.answerer.Swap(z) }
 // old ones, and open connections keep their present idle deadline.
 func (s *Server) SetDNS(c config.DNS) { s.answerer.SetDNS(c) }
 
+// Steered returns what the pools of wanted services answered, see
+// [Answerer.Steered].
+func (s *Server) Steered(want func(service string) bool) []SteeredCount {
+	return s.answerer.Steered(want)
+}
+
 // Stats sums the counters of all workers and connections.
 func (s *Server) Stats() Stats {
 	st := s.answerer.Stats()

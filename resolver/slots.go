@@ -112,6 +112,20 @@ func (s *slots) addTo(st *Stats) {
 	}
 }
 
+// counted returns what each pair of a wanted service counted.
+func (s *slots) counted(want func(service string) bool) []SteeredCount {
+	var out []SteeredCount
+	for i, p := range s.pairs {
+		if p == (pair{}) || !want(p.service) {
+			continue
+		}
+		if n := s.sum(uint32(i)) - s.before[uint32(i)]; n > 0 {
+			out = append(out, SteeredCount{Service: p.service, Pool: p.pool, Answers: n})
+		}
+	}
+	return out
+}
+
 // needed returns how many pages hold all slots.
 func (s *slots) needed() int { return (len(s.pairs) + pageSlots - 1) / pageSlots }
 

@@ -216,6 +216,14 @@ func (c *counters) addTo(s *Stats) {
 	s.SendErrors += c.sendErrors.Load()
 }
 
+// Steered returns what the pools of wanted services answered since the server
+// began, in no order. It costs what the wanted ones are.
+func (a *Answerer) Steered(want func(service string) bool) []SteeredCount {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.slots.counted(want)
+}
+
 // Stats sums the counters of all workers, which count on meanwhile.
 func (a *Answerer) Stats() Stats {
 	s := Stats{Rcodes: map[string]uint64{}, Types: map[string]uint64{}, Pools: map[string]uint64{}}

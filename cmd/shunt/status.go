@@ -86,6 +86,10 @@ func writeStatus(w io.Writer, s *admin.Status) {
 	if s.Frozen != nil {
 		fmt.Fprintf(w, "FROZEN until %s by %s: %s\n", stamp(s.Frozen.Until), s.Frozen.Author, s.Frozen.Reason)
 	}
+	for _, d := range s.Drills {
+		fmt.Fprintf(w, "DRILL %s: %s taken away (%s) from %s, %s left, by %s: %s\n", d.ID, strings.Join(d.Pools, ", "), percent(d.Percent),
+			count(d.Services, "service"), age(time.Duration(d.Left)*time.Second), oneLine(d.Author), oneLine(d.Reason))
+	}
 	if len(s.Alarms) > 0 {
 		rows := [][]string{{"ALARM", "", "FOR", ""}}
 		for _, a := range s.Alarms {
@@ -165,6 +169,9 @@ func poolRow(p controller.PoolStatus) []string {
 	endpoints, override, reason := fmt.Sprintf("%d/%d", up, len(p.Endpoints)), "", ""
 	if o := p.Override; o != nil {
 		override = fmt.Sprintf("%s, %s left", o.Force, age(time.Until(o.Expires)))
+	}
+	if p.Drill != "" {
+		override = strings.TrimPrefix(override+", drilled", ", ")
 	}
 	if p.Frozen != "" {
 		override = strings.TrimPrefix(override+", frozen "+p.Frozen, ", ")

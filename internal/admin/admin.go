@@ -122,6 +122,10 @@ func (s *Server) routes() http.Handler {
 		"PUT /v1/freeze":                 s.freeze,
 		"DELETE /v1/freeze":              s.unfreeze,
 		"POST /v1/reload":                s.reload,
+		"GET /v1/drills":                 s.drills,
+		"POST /v1/drills":                s.startDrill,
+		"GET /v1/drills/{id}":            s.drill,
+		"DELETE /v1/drills/{id}":         s.stopDrill,
 	} {
 		mux.Handle(route, h)
 	}

@@ -50,6 +50,7 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 		}
 	}
 	c.poolAlarms(s, v, now, raise)
+	c.drillAlarms(now, raise)
 	if c.stale != "" {
 		raise("places-stale", "warning", "", c.stale, "the databases of before stay in force; replace the file by a whole one")
 	}

@@ -186,6 +186,8 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 	}
 	restart := needsRestart(c.started, l.Config)
 	c.adopt(l, nil)
+	c.refitDrills(c.now())
+	c.drills.next = nil
 	c.reload, c.stale = Reload{At: c.now(), OK: true, Restart: restart}, ""
 	c.decide(reloaded)
 	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/drill"
 	"github.com/shunt-dns/shunt/resolver/steer"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
@@ -43,6 +44,8 @@ type Deps struct {
 	Now func() time.Time // default: time.Now
 
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
+
+	Answers func(want func(service string) bool) []Count // how often pools answered for wanted services; nil: nobody counts
 }
 
 // A Certificate says how that of the node's own listeners is.
@@ -87,6 +90,8 @@ type Controller struct {
 	storeErr  error
 	held      map[string]time.Time // since when each alarm holds, by its code and subject
 	started   *config.Config       // at the start: what a reload cannot change is still as there
+	drills    drills
+	born      time.Time // when this Controller was made
 }
 
 // A view is one consistent moment, for readers.
@@ -98,6 +103,7 @@ type view struct {
 	snapshot *zone.Snapshot
 	status   *Status
 	wake     time.Time // when time alone may change an answer; zero: never
+	drills   []*drill.Report
 }
 
 // New returns a controller for the loaded configuration and the state that
@@ -131,6 +137,9 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 	c.recall(state, now)
 	c.falls = recallFalls(state.Falls, now)
 	c.adopt(l, recallCalm(state.Calm, now))
+	c.born = now
+	c.drills.store.dir = state.drills()
+	c.recallDrills(state, now)
 	return c
 }
 
@@ -211,6 +220,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			c.lastSave()
+			c.drills.store.wait(saveWait)
 			return nil
 		case err := <-c.keep.wrote:
 			c.written(err)
@@ -223,6 +233,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			c.decide(c.expire())
 		case <-tick.C:
 			c.tick()
+			c.tickDrills(c.now())
 		case <-save.C:
 			if c.dirty || time.Since(c.saved) >= resaveEvery {
 				c.save()
@@ -274,6 +285,9 @@ func (c *Controller) untilExpiry() time.Duration {
 	if c.freeze != nil {
 		next = min(next, c.freeze.Expires.Sub(now))
 	}
+	for _, x := range c.drills.running {
+		next = min(next, x.plan().Ends.Sub(now))
+	}
 	if v := c.view.Load(); v != nil && !v.wake.IsZero() {
 		next = min(next, v.wake.Sub(now))
 	}
@@ -310,6 +324,9 @@ func (c *Controller) decide(why cause) {
 	}
 	table := c.table(live, now)
 	c.settleFalls(table, now)
+	if c.settleDrills(table, now) && why == probed {
+		why = byHand
+	}
 	changed := why == reloaded
 	next := view{loaded: c.loaded, live: live, table: table}
 	for i := range c.groups {
@@ -327,6 +344,7 @@ func (c *Controller) decide(why cause) {
 	} else {
 		next.snapshot = c.publish()
 	}
+	next.drills = c.saveDrills(now)
 	next.status = c.status(&next, now)
 	c.view.Store(&next)
 }
@@ -345,6 +363,7 @@ func (c *Controller) refresh() {
 	next := *c.view.Load()
 	next.live = c.deps.Monitor.Table()
 	next.table = c.table(next.live, now)
+	next.drills = c.saveDrills(now)
 	next.status = c.status(&next, now)
 	c.view.Store(&next)
 }

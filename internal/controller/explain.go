@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -116,7 +117,13 @@ func (v *view) class(g *group, who Asker, where steer.Place) (int, netip.Addr) {
 		i, _ := g.places.of.Lookup(who.Addr)
 		return int(i), who.Addr
 	}
-	key := steer.Classify(g.service, v.loaded.policies, v.loaded.pools)
+	key := func(p steer.Place) string {
+		text := steer.Classify(g.service, v.loaded.policies, v.loaded.pools)(p)
+		for _, pool := range slices.Sorted(maps.Keys(g.turn.Drills)) {
+			text += fmt.Sprint(g.turn.Drills[pool].Covers(p))
+		}
+		return text
+	}
 	want := key(where)
 	i := slices.IndexFunc(g.places.samples, func(p steer.Place) bool { return key(p) == want })
 	if i < 0 {

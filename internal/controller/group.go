@@ -132,8 +132,10 @@ func (c *Controller) redecide(i int, t *health.Table, now time.Time, why cause) 
 	g.turn = c.occasion(&g, t, now, why)
 	ds, calm, wake := g.calm.Next(g.turn)
 	g.calm, g.wake = calm, wake
-	g.turn.Table = nil // else each group would keep the table of its own moment
-	c.memory.note(g.goodKey, ds[0].Good, now)
+	g.turn.Table = nil        // else each group would keep the table of its own moment
+	if g.turn.Drills == nil { // what a drill takes away is as good as before
+		c.memory.note(g.goodKey, ds[0].Good, now)
+	}
 	g.fold(ds)
 	if prev := was.main(); prev.Why != g.main().Why || !slices.Equal(was.of, g.of) {
 		c.dirty = true
@@ -160,7 +162,7 @@ func (c *Controller) occasion(g *group, t *health.Table, now time.Time, why caus
 	}
 	return steer.Turn{
 		Input: steer.Input{Service: g.service, Policies: c.policies, Pools: c.pools, Table: t,
-			Good: c.memory.last(g.goodKey, now), Waits: c.waits, Now: now,
+			Good: c.memory.last(g.goodKey, now), Waits: c.waits, Drills: c.drilled(g), Now: now,
 			Bare: func(pool string) string { return bare[pool] }},
 		Pooled: g.pooled, Places: g.places.samples, Was: g.was(), Back: c.back,
 		Still: c.freeze != nil, ByHand: why != probed,

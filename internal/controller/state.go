@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/drill"
 )
 
 // A State is what a node remembers over a restart.
@@ -25,6 +27,9 @@ type State struct {
 	Falls map[string]health.Fall `json:"falls,omitempty"` // of pools that are not back
 	Calm  map[string]savedCalm   `json:"calm,omitempty"`  // ramps and budgets, by the name of a service
 
+	Drills []*drill.Report `json:"drills,omitempty"` // that run, or have just ended
+	Failed []failedDrill   `json:"failed_drills,omitempty"`
+
 	Problem string `json:"-"` // why there is no state, where there should be
 	store   store
 }
@@ -38,7 +43,15 @@ const stateFile = "state.json"
 // IsStateFile reports whether a file of that name in the state directory is
 // ours: the state, one set aside as damaged, or one half written.
 func IsStateFile(name string) bool {
-	return name == stateFile || name == stateFile+badSuffix || strings.HasPrefix(name, tempPrefix)
+	return name == drillsDir || name == stateFile || name == stateFile+badSuffix || strings.HasPrefix(name, tempPrefix)
+}
+
+// drills returns the folder of the reports of drills; "" where nothing is kept.
+func (s *State) drills() string {
+	if s.store.path == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(s.store.path), drillsDir)
 }
 
 // The names of the state file's companions.
@@ -125,7 +138,10 @@ func (c *Controller) state(now time.Time) *State {
 		}
 	}
 	s := &State{Generation: c.gen, Saved: now, Overrides: c.sortedOverrides(), Good: good, Verdicts: c.deps.Monitor.Save(),
-		Falls: c.saveFalls(now), Calm: c.saveCalm(now)}
+		Falls: c.saveFalls(now), Calm: c.saveCalm(now), Drills: c.saveDrills(now), Failed: slices.Clone(c.drills.failed)}
+	for i := range s.Failed {
+		s.Failed[i].At = onWall(s.Failed[i].At, now)
+	}
 	for i := range s.Overrides {
 		o := &s.Overrides[i]
 		o.Set, o.Expires = onWall(o.Set, now), onWall(o.Expires, now)

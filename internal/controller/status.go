@@ -19,6 +19,7 @@ type Status struct {
 	Generation uint64          `json:"generation"` // of the snapshot that answers
 	At         time.Time       `json:"at"`
 	Frozen     *Frozen         `json:"frozen"` // null while automation is on
+	Drills     []DrillStatus   `json:"drills"` // that run
 	Blind      string          `json:"blind,omitempty"`
 	FailOpen   []string        `json:"fail_open"` // services that answer though nothing is up
 	Alarms     []Alarm         `json:"alarms"`
@@ -56,6 +57,7 @@ type PoolStatus struct {
 	Rising    int              `json:"rising,omitempty"`     // successes in a row of a pool that is down
 	Held      string           `json:"held,omitempty"`       // why votes against it are void
 	Override  *health.Override `json:"override"`             // null without one
+	Drill     string           `json:"drill,omitempty"`      // that takes it away
 	Frozen    string           `json:"frozen,omitempty"`     // the state that counts while a freeze holds another than State
 
 	Waits      string     `json:"waits,omitempty"`       // how a pool that is up again and does not answer is let back
@@ -129,7 +131,7 @@ type Alarm struct {
 func (c *Controller) Status() *Status {
 	v := c.view.Load()
 	if v == nil {
-		return &Status{Node: "starting", FailOpen: []string{}, Alarms: []Alarm{}, Pools: []PoolStatus{}, Services: []ServiceStatus{}}
+		return &Status{Node: "starting", FailOpen: []string{}, Drills: []DrillStatus{}, Alarms: []Alarm{}, Pools: []PoolStatus{}, Services: []ServiceStatus{}}
 	}
 	s := *v.status
 	for _, z := range v.loaded.Config.Zones {
@@ -197,6 +199,7 @@ func (c *Controller) status(v *view, now time.Time) *Status {
 		Generation: v.snapshot.Generation(),
 		At:         now,
 		Blind:      v.table.Blind,
+		Drills:     c.drillStatus(now),
 		FailOpen:   []string{},
 		Pools:      make([]PoolStatus, 0, len(cfg.Pools)),
 		Services:   []ServiceStatus{},
@@ -211,6 +214,7 @@ func (c *Controller) status(v *view, now time.Time) *Status {
 		name := cfg.Pools[i].Name
 		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.live.Pools[name], v.table.Pools[name], now))
 		c.waiting(&s.Pools[i], now)
+		s.Pools[i].Drill = c.drillOf(name)
 	}
 	s.Alarms = c.alarms(s, v, now)
 	return s

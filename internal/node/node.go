@@ -107,6 +107,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		Log:     n.opts.Log,
 
 		Certificate: n.certificate,
+		Answers:     n.answers,
 	})
 	return nil
 }
@@ -126,6 +127,15 @@ func (n *Node) encrypt(l config.Listen) (err error) {
 		return fmt.Errorf("listen.doh: %w", err)
 	}
 	return nil
+}
+
+// answers returns how often pools answered for the wanted services.
+func (n *Node) answers(want func(service string) bool) []controller.Count {
+	var out []controller.Count
+	for _, s := range n.dns.Steered(want) {
+		out = append(out, controller.Count{Service: s.Service, Pool: s.Pool, Answers: s.Answers})
+	}
+	return out
 }
 
 // certificate says how the node's own certificate is.
