@@ -50,6 +50,7 @@ func (c Calm) Next(turn Turn) (ds []Decision, next Calm, wake time.Time) {
 	if !spent && !turn.Still {
 		next.Unsteady = nil
 	}
+	next.Unsteady = among(next.Unsteady, turn.Pooled)
 	ds = turn.all(&next)
 	if turn.Was != nil && !turn.ByHand && !turn.Still {
 		ds = turn.takeovers(&next, ds)
@@ -59,6 +60,18 @@ func (c Calm) Next(turn Turn) (ds []Decision, next Calm, wake time.Time) {
 		return ds, next, time.Time{}
 	}
 	return ds, next, turn.shorten(ds, next)
+}
+
+// among returns those of set that pools still has: a reload may have removed
+// one.
+func among(set map[string]bool, pools []string) map[string]bool {
+	var still map[string]bool
+	for _, p := range pools {
+		if set[p] {
+			still = with(still, p, true)
+		}
+	}
+	return still
 }
 
 // climbed returns c with every pool of turn a step further where it is time.

@@ -228,3 +228,15 @@ func TestInvariantFlapperMovesLittle(t *testing.T) {
 		}
 	}
 }
+
+// A pool that a reload removed waits for no budget.
+func TestCalmForgetsWhatIsGone(t *testing.T) {
+	p := newPlay(nil, 1, "a b")
+	p.set("a+ b+", noon)
+	p.calm.Moves = Budget{noon}
+	p.calm.Unsteady = map[string]bool{"b": true, "removed": true}
+	p.decide(noon, nil)
+	if want := map[string]bool{"b": true}; !maps.Equal(p.calm.Unsteady, want) {
+		t.Errorf("held back: %v, want %v", p.calm.Unsteady, want)
+	}
+}

@@ -45,7 +45,7 @@ func (h *hand) nearest() {
 		return
 	}
 	if !p.At.Known {
-		h.note("the place of these clients is not known: the order stays")
+		h.note("no coordinates of these clients are known: the order stays")
 		return
 	}
 	closer := func(a, b *card) int {

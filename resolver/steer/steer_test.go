@@ -145,7 +145,7 @@ func TestSteps(t *testing.T) {
 		{config.Failover, "a+^10 b+", "", "able[a b] healthy[a b] first: 1[a] b:is not needed shares[a b](a 10%, b 90%; the ramp of a is at 10%)"},
 		{config.Failover, "a+%60 b+", "", "able[a b] healthy[a b] capacity[a b](a at most 60%) shares[a b](a 60%, b 40%)"},
 		{config.Fastest, "a+#20 b+#10 c+", "", "able[a b c] healthy[a b c] fastest[b a c](lowest latency; b 10ms, a 20ms, c not known) first: 1[b] a:is not needed c:is not needed"},
-		{config.Nearest, "a+@0,0 b+@0,9", "", "able[a b] healthy[a b] nearest[a b](the place of these clients is not known: the order stays) first: 1[a] b:is not needed"},
+		{config.Nearest, "a+@0,0 b+@0,9", "", "able[a b] healthy[a b] nearest[a b](no coordinates of these clients are known: the order stays) first: 1[a] b:is not needed"},
 	} {
 		if got := stepsText(Decide(stageOf(c.pools, c.policy).after(c.good).in)); got != c.want {
 			t.Errorf("%q after %q:\n got %s\nwant %s", c.pools, c.good, got, c.want)

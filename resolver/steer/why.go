@@ -75,7 +75,7 @@ func why(h *hand, d *Decision) string {
 		order := "the last good order"
 		switch {
 		case h.sorted:
-			order = "what would if all were"
+			order = "the order of the policy"
 		case len(h.good) == 0:
 			order = "the order of the service"
 		}
