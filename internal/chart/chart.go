@@ -28,7 +28,7 @@ type Line struct {
 const (
 	width  = 26 * vg.Centimeter
 	height = 7 * vg.Centimeter
-	aside  = 6 * vg.Centimeter // for the names of the lines
+	aside  = 7.5 * vg.Centimeter // for the names of the lines
 )
 
 // colors tell lines apart also for who sees few colors (Okabe and Ito's set).

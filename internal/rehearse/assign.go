@@ -89,8 +89,8 @@ func guess(target string, cfg *config.Config, taken func(string) bool) string {
 	return ""
 }
 
-// pick returns the service to watch: the one that p names; else one with a
-// bounded pool, and room beside it, where the scenario is about load; else the first whose
+// pick returns the service to watch: the one that p names; else one that holds
+// a pool to its max_share, and has room beside it, where the scenario is about load; else the first whose
 // preferred pool is the one that is struck first; else the first that has it.
 func pick(p Plan, roles map[string]string) (config.Service, error) {
 	var all []config.Service
@@ -103,7 +103,7 @@ func pick(p Plan, roles map[string]string) (config.Service, error) {
 				return s, nil
 			}
 		}
-		return config.Service{}, fmt.Errorf("there is no service %q", p.Service)
+		return config.Service{}, fmt.Errorf("there is no service %q%s", p.Service, whole(p.Service, all))
 	}
 	if len(all) == 0 {
 		return config.Service{}, fmt.Errorf("the configuration has no service to rehearse with")
@@ -121,7 +121,7 @@ func pick(p Plan, roles map[string]string) (config.Service, error) {
 		default:
 			r = 1
 		}
-		if r > 0 && bounded && len(pools) > 2 && slices.ContainsFunc(p.Config.Pools, func(c config.Pool) bool { return c.MaxShare > 0 && c.MaxShare < 1 && slices.Contains(pools, c.Name) }) {
+		if r > 0 && bounded && len(pools) > 2 && holdsToCapacity(s, p.Config) {
 			r += 2
 		}
 		if r > rank {
@@ -129,6 +129,28 @@ func pick(p Plan, roles map[string]string) (config.Service, error) {
 		}
 	}
 	return best, nil
+}
+
+// whole says what to write instead of a name that lacks its zone.
+func whole(name string, all []config.Service) string {
+	for _, s := range all {
+		if strings.HasPrefix(s.Name, name) {
+			return fmt.Sprintf(" (write the whole name, as %s)", strings.TrimSuffix(s.Name, "."))
+		}
+	}
+	return ""
+}
+
+// holdsToCapacity reports whether the chain of s gives no pool more than its
+// max_share, and a pool has one.
+func holdsToCapacity(s config.Service, cfg *config.Config) bool {
+	pools := map[string]*config.Pool{}
+	limited := false
+	for i, p := range cfg.Pools {
+		pools[p.Name] = &cfg.Pools[i]
+		limited = limited || p.MaxShare > 0 && p.MaxShare < 1 && slices.Contains(poolsOf(s, cfg), p.Name)
+	}
+	return limited && slices.ContainsFunc(steer.Chain(s.Policy, s.Pools, byName(cfg), pools), func(f config.Filter) bool { return f.Kind == config.Capacity })
 }
 
 // poolsOf lists the pools that s may answer with, in its order, those of

@@ -75,10 +75,18 @@ func shareMetric(name string) (target string) {
 // alarm_fail_open is about; "" for another name.
 func alarmMetric(name string) (code string) {
 	code, ok := strings.CutPrefix(name, "alarm_")
-	if !ok {
+	if code = strings.ReplaceAll(code, "_", "-"); !ok || !slices.Contains(alarmCodes(), code) {
 		return ""
 	}
-	return strings.ReplaceAll(code, "_", "-")
+	return code
+}
+
+// alarmCodes are the alarms that a node may raise, and that a scenario may
+// therefore expect.
+func alarmCodes() []string {
+	return []string{"blind", "budget-spent", "capacity-short", "certificate-ending", "certificate-not-used", "fail-open", "fence-down", "fence-open",
+		"freeze-ending", "frozen", "held", "no-answer", "override-ending", "places-stale", "pool-down", "reload-refused", "rolled-back",
+		"state-not-saved", "waits-for-person"}
 }
 
 func isMetric(name string) bool {
@@ -86,7 +94,7 @@ func isMetric(name string) bool {
 }
 
 func metricNames() string {
-	return list(metrics()) + ", TARGET_share, share_of_TARGET_answers, alarm_CODE"
+	return list(metrics()) + ", TARGET_share, share_of_TARGET_answers, alarm_CODE (" + strings.ReplaceAll(strings.Join(alarmCodes(), ", "), "-", "_") + ")"
 }
 
 // measure returns what a trace has for e.

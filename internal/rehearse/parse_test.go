@@ -1,6 +1,9 @@
 package rehearse
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,6 +39,7 @@ func TestParseProblems(t *testing.T) {
 		{"flap without a period", strings.Replace(sound, "edge-http,", "edge-http, pattern: flap,", 1), []string{"x.yaml:4: a phase that flaps needs period and bad"}},
 		{"period without flap", strings.Replace(sound, "edge-http,", "edge-http, period: 5m,", 1), []string{"x.yaml:4: period and bad need pattern: flap"}},
 		{"unknown metric", sound + "expect:\n  - {metric: happiness, ge: 1}\n", []string{`x.yaml:6: there is no metric "happiness"`}},
+		{"unknown alarm", sound + "expect:\n  - {metric: alarm_moon, eq: false}\n", []string{`x.yaml:6: there is no metric "alarm_moon"`}},
 		{"share of nothing", sound + "expect:\n  - {metric: moon_share, ge: 1}\n", []string{`x.yaml:6: there is no metric "moon_share"`}},
 		{"no comparison", sound + "expect:\n  - {metric: mode}\n", []string{"x.yaml:6: the expectation says nothing"}},
 		{"two comparisons", sound + "expect:\n  - {metric: cdn_a_share, ge: 0, le: 1}\n", []string{"x.yaml:6: an expectation has one of eq, le and ge"}},
@@ -64,6 +68,23 @@ func TestParseProblems(t *testing.T) {
 				rest = after
 			}
 		})
+	}
+}
+
+// A scenario may expect each alarm that the controller raises.
+func TestAlarmCodes(t *testing.T) {
+	text, err := os.ReadFile("../controller/alarms.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raised := regexp.MustCompile(`\braise\("([a-z-]+)"`).FindAllSubmatch(text, -1)
+	if len(raised) < 11 {
+		t.Fatalf("only %d alarms found in the controller", len(raised))
+	}
+	for _, m := range raised {
+		if code := string(m[1]); !slices.Contains(alarmCodes(), code) {
+			t.Errorf("no scenario may expect the alarm %q: name it in alarmCodes", code)
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func TestPlanErrors(t *testing.T) {
 		{"no such pool", func(p *Plan) { p.Roles = map[string]string{"cdn-a": "moon"} }, `there is no pool "moon" for cdn-a`},
 		{"no such target", func(p *Plan) { p.Roles = map[string]string{"moon": "cdn-a"} }, `"moon" is not a target`},
 		{"no such service", func(p *Plan) { p.Service = "moon.example.com." }, `there is no service "moon.example.com."`},
+		{"no zone", func(p *Plan) { p.Service = "www." }, `there is no service "www." (write the whole name, as www.example.com)`},
 		{"too few pools", func(p *Plan) {
 			c := *p.Config
 			c.Pools = c.Pools[2:]
