@@ -24,7 +24,15 @@ import (
 // is; otherwise it wraps the error of the read. A file larger than [MaxFile]
 // is refused before it is read.
 func Load(path string, o Overrides) (*Config, error) {
-	text, err := readLimited(path)
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of the configuration: %w", err)
+	}
+	from := path // as the operator named it, for errors
+	if other := o.stand(full); other != full {
+		from = other
+	}
+	text, err := readLimited(from)
 	if err != nil {
 		return nil, err
 	}

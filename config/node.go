@@ -158,5 +158,5 @@ func (r *reader) filePath(p path, s scalar, dir string) string {
 		r.problem(p, s, "a path has no control characters", "")
 		return ""
 	}
-	return absolute(dir, s.text)
+	return r.stand(absolute(dir, s.text))
 }

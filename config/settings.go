@@ -18,6 +18,16 @@ type Overrides struct {
 	Env      []string  // as os.Environ() gives it; only SHUNT_* count
 	Flags    []Setting // those that were given
 	Hostname string    // of the machine: the default of node.name. "" makes it localhost
+
+	Instead map[string]string // files to read in place of others, by the absolute, clean path of those; Config.Path stays as it is
+}
+
+// stand returns the file to read for path, which is absolute.
+func (o Overrides) stand(path string) string {
+	if other, ok := o.Instead[filepath.Clean(path)]; ok {
+		return other
+	}
+	return path
 }
 
 // A Setting is one key given outside the file.
@@ -85,6 +95,7 @@ func viperKey(key string) string { return strings.ReplaceAll(key, ".", delimiter
 
 // settings lays flags over environment over file over defaults.
 func (r *reader) settings(file map[string]any, o Overrides) (rawSettings, error) {
+	r.stand = o.stand
 	v := viper.NewWithOptions(viper.KeyDelimiter(delimiter))
 	for _, s := range singles() {
 		if s.def != nil {

@@ -33,6 +33,8 @@ type reader struct {
 
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
+
+	stand func(path string) string // the file to read for one that is named
 }
 
 func newReader(file string) *reader {

@@ -279,7 +279,7 @@ func (g *global) names(ctx context.Context) (pools, services []string) {
 			return pools, services
 		}
 	}
-	cfg, err := g.load(nil)
+	cfg, err := g.load(nil, nil)
 	if err != nil {
 		return nil, nil
 	}

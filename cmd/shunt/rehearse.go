@@ -176,7 +176,7 @@ func (r *rehearsal) plan(name string) (p rehearse.Plan, err error) {
 		return p, err
 	}
 	if r.config != "" {
-		p.Config, err = r.load(nil)
+		p.Config, err = r.load(nil, nil)
 	} else {
 		p.Config, err = config.Parse(rehearse.BuiltIn(), "/built-in/shunt.yaml", config.Overrides{Hostname: "ns1.example.net"})
 	}

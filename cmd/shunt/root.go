@@ -116,14 +116,15 @@ func (g *global) path() (string, error) {
 	return "", fmt.Errorf("no configuration: looked for ./%s (name one with -c)", strings.Join(defaultPaths, " and "))
 }
 
-// load reads the configuration, with what flags and environment override.
-func (g *global) load(flags []config.Setting) (*config.Config, error) {
+// load reads the configuration, with what flags and environment override, and
+// other files instead of those that it names.
+func (g *global) load(flags []config.Setting, instead map[string]string) (*config.Config, error) {
 	path, err := g.path()
 	if err != nil {
 		return nil, err
 	}
 	host, _ := os.Hostname() // without one, the configuration must name the node or accept the default
-	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host})
+	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host, Instead: instead})
 }
 
 // control returns the path of the control socket and who named it: the flag,

@@ -65,18 +65,26 @@ func serve(c *cobra.Command, g *global, flags []config.Setting) error {
 	hup := make(chan os.Signal, 1) // from the first moment on: a reload that comes while we load must not end us
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	load := func() (*config.Config, error) { return g.load(flags) }
+	load := func() (*config.Config, error) { return g.load(flags, nil) }
 	cfg, err := load()
 	if err != nil {
 		return err
 	}
+	log := node.Logger(cfg.Node.Log, c.ErrOrStderr())
+	known, err := node.Recall(cfg, 0, log)
+	if err != nil {
+		return err
+	}
+	defer known.Close()
+	cfg = known.Start(cfg, func(instead map[string]string) (*config.Config, error) { return g.load(flags, instead) })
 	l, err := controller.Load(cfg, progress(c.ErrOrStderr(), "percent of the zones loaded"))
 	if err != nil {
 		return err
 	}
 	n, err := node.Open(l, node.Options{
 		Load:     load,
-		Log:      node.Logger(cfg.Node.Log, c.ErrOrStderr()),
+		Log:      log,
+		Known:    known,
 		Version:  version,
 		Progress: progress(c.ErrOrStderr(), "first probes done"),
 	})
@@ -108,7 +116,7 @@ func newCheck(g *global) *cobra.Command {
 
 // check does what serve does before it opens a socket.
 func (g *global) check(progress func(done, all int)) (*controller.Loaded, error) {
-	cfg, err := g.load(nil)
+	cfg, err := g.load(nil, nil)
 	if err != nil {
 		return nil, err
 	}

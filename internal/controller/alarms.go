@@ -40,6 +40,11 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	if s.Blind != "" {
 		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
 	}
+	if c.deps.RolledBack != nil {
+		if why := c.deps.RolledBack(); why != "" {
+			raise("rolled-back", "critical", "", why, "mend the configuration, then shunt reload; shunt reload --force takes it as it is")
+		}
+	}
 	for _, g := range v.groups {
 		g.alarms(now, raise)
 	}

@@ -116,6 +116,9 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 		return ctx.Err()
 	}
 	l, removes, err := c.read(ctx, c.loaded)
+	if err == nil && c.deps.Vet != nil {
+		err = c.deps.Vet(l.Config, force)
+	}
 	if err == nil {
 		err = c.do(ctx, func() error { return c.replace(l, removes, force) })
 	}

@@ -43,6 +43,9 @@ type Deps struct {
 
 	Now func() time.Time // default: time.Now
 
+	Vet        func(cfg *config.Config, force bool) error // refuses a configuration that was read; nil: takes all
+	RolledBack func() string                              // why a known good configuration stands in for the one that is named; "" while it does not; may be nil
+
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
 
 	Answers func(want func(service string) bool) []Count // how often pools answered for wanted services; nil: nobody counts

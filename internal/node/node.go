@@ -35,6 +35,7 @@ type Options struct {
 	Log      *slog.Logger
 	Version  string
 	Progress func(done, all int) // told how many pools are known while the first probes run; may be nil
+	Known    *Known              // holds the state directory, and keeps what has proven itself; nil: the node takes the directory itself, and keeps nothing
 }
 
 // A Node is one shunt whose sockets are open. Make it with Open, then call
@@ -45,7 +46,7 @@ type Node struct {
 	dns     *resolver.Server
 	keypair *resolver.Keypair // that TLS and HTTPS show; nil: neither is spoken
 	control net.Listener
-	lock    *os.File // the state directory, taken for as long as the node lives
+	lock    *os.File // the state directory, taken for as long as the node lives; nil where Options.Known has it
 	runner  *monitor.Runner
 	ctl     *controller.Controller
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
@@ -77,8 +78,10 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	if err != nil {
 		return err
 	}
-	if n.lock, err = lock(cfg.Node.StateDir); err != nil {
-		return fmt.Errorf("node.state_dir: %w", err)
+	if n.opts.Known == nil {
+		if n.lock, err = lock(cfg.Node.StateDir); err != nil {
+			return fmt.Errorf("node.state_dir: %w", err)
+		}
 	}
 	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
 		return fmt.Errorf("listen.dns: %w", err)
@@ -105,6 +108,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		Adopt:   n.adopt,
 		Load:    n.opts.Load,
 		Log:     n.opts.Log,
+
+		Vet:        n.opts.Known.vet,
+		RolledBack: n.opts.Known.RolledBack,
 
 		Certificate: n.certificate,
 		Answers:     n.answers,
@@ -170,6 +176,7 @@ func (n *Node) publish(s *zone.Snapshot) {
 // controller's snapshot.
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
+	n.opts.Known.took(l.Config)
 	n.dns.SetDNS(l.Config.DNS)
 	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
 		n.keypair.Use(own.Certificate, own.Key)
@@ -195,6 +202,9 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
+	if n.opts.Known != nil {
+		g.Go(func() error { return n.opts.Known.Run(ctx) })
+	}
 	if n.keypair != nil {
 		g.Go(func() error { n.keypair.Watch(ctx); return nil })
 	}

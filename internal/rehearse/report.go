@@ -250,6 +250,9 @@ func (t *Trace) timeline() []Event {
 		add(ph.At, -1, "begins: "+ph.String(), ph.Fault.Note)
 		add(ph.At+ph.For, -1, "ends: "+ph.String(), "")
 	}
+	for _, n := range t.Notes {
+		add(n.At, n.Node, n.Text, "")
+	}
 	told := map[string]State{}
 	for _, s := range t.States {
 		key := fmt.Sprint(s.Node, s.Pool)

@@ -32,6 +32,8 @@ func (n *node) trials() []trial {
 			out = append(out, trial{ph.At, func() { n.step(ph) }})
 		case BadGeneration:
 			out = append(out, n.races(ph)...)
+		case OversizeConfig:
+			out = append(out, n.poisoned(ph)...)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b trial) int { return int(a.at - b.at) })

@@ -2,16 +2,21 @@ package script
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/node"
 )
 
 // patience is how long a script waits for what must come: far longer than it
@@ -47,6 +52,39 @@ func nodeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			if ended(ts) == nil {
 				ts.Fatalf("crash: the program ended well")
 			}
+		},
+		"abort": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "abort")
+			sig, ok := map[string]os.Signal{"ABRT": syscall.SIGABRT, "QUIT": syscall.SIGQUIT}[strings.Join(args, " ")]
+			if !ok {
+				ts.Fatalf("usage: abort ABRT|QUIT")
+			}
+			s := stageOf(ts)
+			p := s.node
+			s.node = nil
+			ts.Check(p.cmd.Process.Signal(sig))
+			select {
+			case err := <-p.done:
+				if err == nil {
+					ts.Fatalf("abort: the program ended well")
+				}
+			case <-time.After(patience):
+				ts.Fatalf("abort: the program lives on")
+			}
+		},
+		"soak": func(ts *testscript.TestScript, neg bool, args []string) {
+			positive(ts, neg, "soak")
+			if stageOf(ts).node != nil {
+				ts.Fatalf("soak: halt the program first")
+			}
+			cfg, err := config.Load(ts.MkAbs("shunt.yaml"), config.Overrides{})
+			ts.Check(err)
+			k, err := node.Recall(cfg, 0, slog.New(slog.DiscardHandler))
+			ts.Check(err)
+			defer k.Close()
+			defer debug.SetCrashOutput(nil, debug.CrashOptions{}) // the test's own crashes are none of the program's
+			k.Start(cfg, nil)
+			ts.Check(k.Keep())
 		},
 		"signal": func(ts *testscript.TestScript, neg bool, args []string) {
 			positive(ts, neg, "signal")

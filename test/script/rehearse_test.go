@@ -27,7 +27,7 @@ func TestRehearsals(t *testing.T) {
 	if err := json.Unmarshal(out, &library); err != nil {
 		t.Fatal(err)
 	}
-	if len(library) < 14 {
+	if len(library) < 15 {
 		t.Errorf("only %d scenarios", len(library))
 	}
 	names, err := filepath.Glob(os.Getenv("SHUNT_SCENARIOS"))

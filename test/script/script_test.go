@@ -61,6 +61,8 @@ func run(m *testing.M) int {
 //	serve ARGS…              shunt serve in the background, until it answers; $DNS is where
 //	halt                     SIGTERM; it must end by itself, with exit code 0, within 5 s
 //	crash                    SIGKILL
+//	abort NAME               ABRT or QUIT: the Go runtime writes a trace, and ends it
+//	soak                     with the program halted: what it does with its configuration after ten minutes
 //	signal NAME              HUP, INT …
 //	systemd                  plays it: sets $NOTIFY_SOCKET for what starts after
 //	told STATE               waits until that was told, as READY=1

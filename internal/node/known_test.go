@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+)
+
+// onSite writes a configuration of one zone with an include, and reads it.
+func onSite(t *testing.T, dir string) *config.Config {
+	t.Helper()
+	put(t, filepath.Join(dir, "shunt.yaml"), "node: {state_dir: state}\nzones: [{name: example.test, file: zones/a.zone}]\n")
+	put(t, filepath.Join(dir, "zones/a.zone"), "$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n NS ns1.example.net.\n$include sub/b.zone other\n")
+	put(t, filepath.Join(dir, "zones/sub/b.zone"), "b A 192.0.2.1\n")
+	return loaded(t, dir)
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func loaded(t *testing.T, dir string) *config.Config {
+	t.Helper()
+	cfg, err := config.Load(filepath.Join(dir, "shunt.yaml"), config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// recalled takes up what dir knows.
+func recalled(t *testing.T, cfg *config.Config, soak time.Duration) *Known {
+	t.Helper()
+	k, err := Recall(cfg, soak, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		k.Close()
+		_ = debug.SetCrashOutput(nil, debug.CrashOptions{})
+	})
+	return k
+}
+
+// goods counts the copies that are kept.
+func goods(t *testing.T, dir string) int {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "state/good/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestSoak: what is in force for long enough is copied, with what it includes;
+// what comes into force later begins its own time; three are kept.
+func TestSoak(t *testing.T) {
+	dir := t.TempDir()
+	cfg := onSite(t, dir)
+	const soak = 300 * time.Millisecond
+	k := recalled(t, cfg, soak)
+	k.Start(cfg, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- k.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	if time.Sleep(soak / 3); goods(t, dir) != 0 {
+		t.Error("kept before it has soaked")
+	}
+	for i := range 4 {
+		copied := filepath.Join(dir, "state/good", k.taken.hash, dir, "zones/sub/b.zone")
+		comes(t, func() bool { _, err := os.Stat(copied); return err == nil && goods(t, dir) == min(i+1, 3) })
+		if text, err := os.ReadFile(copied); err != nil || string(text) != "b A 192.0.2.1\n"+strings.Repeat("\n", i) {
+			t.Fatalf("the include of %d: %q, %v", i, text, err)
+		}
+		put(t, filepath.Join(dir, "zones/sub/b.zone"), "b A 192.0.2.1\n"+strings.Repeat("\n", i+1))
+		next := loaded(t, dir)
+		if err := k.vet(next, false); err != nil {
+			t.Fatal(err)
+		}
+		k.took(next)
+	}
+}
+
+func comes(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never came")
+		}
+	}
+}
+
+// TestNotKept: files that have changed since they were read are not what has
+// proven itself, and what lies outside of the folder cannot be copied.
+func TestNotKept(t *testing.T) {
+	dir := t.TempDir()
+	cfg := onSite(t, dir)
+	k := recalled(t, cfg, 0)
+	k.Start(cfg, nil)
+	put(t, filepath.Join(dir, "zones/sub/b.zone"), "b A 192.0.2.2\n")
+	if err := k.Keep(); err == nil || !strings.Contains(err.Error(), "changed since they were read") || goods(t, dir) != 0 {
+		t.Errorf("kept %d: %v", goods(t, dir), err)
+	}
+	put(t, filepath.Join(dir, "zones/sub/b.zone"), "b A 192.0.2.1\n")
+	if err := k.Keep(); err != nil || goods(t, dir) != 1 {
+		t.Errorf("kept %d: %v", goods(t, dir), err)
+	}
+	put(t, filepath.Join(dir, "zones/a.zone"), "$INCLUDE ../../far.zone\n")
+	if _, _, err := fingerprint(cfg); err == nil || !strings.Contains(err.Error(), "outside of its folder") {
+		t.Error(err)
+	}
+	put(t, filepath.Join(dir, "zones/a.zone"), "$INCLUDE gone.zone\n")
+	if _, _, err := fingerprint(cfg); err == nil {
+		t.Error("an include that is not there has no hash")
+	}
+}
+
+// TestTakenBack: what the monitors would not have does not count as in force.
+func TestTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	first := onSite(t, dir)
+	k := recalled(t, first, 0)
+	k.Start(first, nil)
+	was := k.taken.hash
+	put(t, filepath.Join(dir, "zones/a.zone"), "$TTL 61\n")
+	second := loaded(t, dir)
+	if err := k.vet(second, false); err != nil {
+		t.Fatal(err)
+	}
+	k.took(second)
+	if k.memory.Running == was {
+		t.Fatal("it was not taken")
+	}
+	k.took(first)
+	if k.memory.Running != was || k.taken.cfg != first {
+		t.Errorf("running is %s, want %s", k.memory.Running, was)
+	}
+}
+
+// TestOneState: a second process does not touch what the first has.
+func TestOneState(t *testing.T) {
+	dir := t.TempDir()
+	cfg := onSite(t, dir)
+	k := recalled(t, cfg, 0)
+	k.Start(cfg, nil)
+	if _, err := Recall(cfg, 0, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "in use by another shunt") {
+		t.Error(err)
+	}
+}
