@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"mime"
@@ -117,7 +118,15 @@ func withTurns(ctx context.Context, _ net.Conn) context.Context {
 //	POST with a query too long            413
 //	what Answer is silent about           400
 //	a query                               200, whatever its rcode
+//
+// Should it panic, the stream ends, and net/http would tell nobody why.
 func (d *dohSide) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.gate.a.logPanic(fmt.Sprint("a request: ", p))
+			panic(http.ErrAbortHandler)
+		}
+	}()
 	if r.URL.Path != d.path {
 		fail(w, http.StatusNotFound)
 		return

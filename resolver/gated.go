@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -20,13 +21,21 @@ type gatedConn struct {
 	once sync.Once
 }
 
-// Accept waits for a connection that is admitted.
+// Accept waits for a connection that is admitted. It fails only when the
+// listener is closed: net/http would take any error that does not look
+// temporary, and accept(2) has many that are, for the end.
 func (l *gatedListener) Accept() (net.Conn, error) {
-	for {
+	for pause := minPause; ; {
 		conn, err := l.Listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return nil, err
 		}
+		if err != nil {
+			time.Sleep(pause)
+			pause = min(2*pause, maxPause)
+			continue
+		}
+		pause = minPause
 		from, ok := conn.RemoteAddr().(*net.TCPAddr)
 		c := &gatedConn{Conn: conn, gate: l.gate}
 		c.seat.owner = c

@@ -228,7 +228,8 @@ func (l *pollLoop) shut(c *pollConn) {
 func (l *pollLoop) drain() {
 	now := time.Now()
 	for _, fd := range l.listeners {
-		for l.accept(fd, now) {
+		// There are no more than the backlog, or a flood of new ones.
+		for n := 0; n < backlog && l.accept(fd, now); n += acceptBatch {
 		}
 	}
 	for len(l.listeners) > 0 {

@@ -127,7 +127,7 @@ func (s *Server) Addrs() []netip.AddrPort { return slices.Clone(s.addrs) }
 func (s *Server) Swap(z *zone.Snapshot) { s.answerer.Swap(z) }
 
 // SetDNS takes new settings into service; queries under way finish with the
-// old ones, and open connections keep their present idle deadline.
+// old ones, and open connections may keep their present idle deadline.
 func (s *Server) SetDNS(c config.DNS) { s.answerer.SetDNS(c) }
 
 // Steered returns what the pools of wanted services answered, see

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -25,9 +26,15 @@ func (c *plainConn) evict() { c.raw.Close() }
 
 // serve answers the connection until its client closes it, sends something
 // other than DNS, is idle, or asks more than it may. Half a query does not
-// count as activity: the idle time runs from the last whole one.
+// count as activity: the idle time runs from the last whole one. Should that
+// panic, the connection ends and nobody else.
 func (c *plainConn) serve() {
 	defer c.close()
+	defer func() {
+		if r := recover(); r != nil {
+			c.side.gate.a.logPanic(fmt.Sprint("a connection: ", r))
+		}
+	}()
 	if !c.handshake() {
 		return
 	}
