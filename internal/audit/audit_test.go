@@ -125,6 +125,11 @@ func TestFindings(t *testing.T) {
 		{"one that ends at once", nil, []func(*Facts){hand(health.Result{OK: true, CertEnd: now.Add(71 * time.Hour)})}, "critical certificate-ending www.example.com."},
 		{"one that lasts", nil, []func(*Facts){hand(health.Result{OK: true, CertEnd: now.Add(15 * 24 * time.Hour)})}, ""},
 		{"nobody answers", nil, []func(*Facts){hand(health.Result{Class: health.Refused, Reason: "refused"})}, "warning endpoint-not-reached www.example.com."},
+		{"nobody answers, whatever the name", nil, []func(*Facts){func(f *Facts) {
+			hand(health.Result{Class: health.Refused, Reason: "refused"})(f)
+			f.Handshakes = append(f.Handshakes, f.Handshakes[0], f.Handshakes[0])
+			f.Handshakes[2].Pool = "fast"
+		}}, "warning endpoint-not-reached www.example.com. +1\nwarning endpoint-not-reached www.example.com."},
 		{"what could not be looked up", nil, []func(*Facts){func(f *Facts) { f.Missing = []Missing{{"a.fast.net.", "SERVFAIL"}} }}, "warning not-looked-up a.fast.net."},
 	} {
 		t.Run(tt.about, func(t *testing.T) {

@@ -117,7 +117,19 @@ func (b *book) ours(zone string) bool {
 //	fine, ends soon     certificate-ending: warning; within three days critical
 //	refused, timed out  endpoint-not-reached: warning
 //	failed              certificate-unfit: critical
+//
+// What is not about the name is told of once for an endpoint.
 func (b *book) certificates() {
+	seen := map[string]int{} // findings that are the same for several services, by what they are about
+	same := func(h Handshake, code string, sev Severity, what, mend string) {
+		key := fmt.Sprint(code, h.Pool, h.Addr, h.Result.CertEnd)
+		if at, ok := seen[key]; ok {
+			b.found[at].Alike++
+			return
+		}
+		seen[key] = len(b.found)
+		b.note(code, sev, h.Service, what, mend)
+	}
 	for _, h := range b.facts.Handshakes {
 		left := h.Result.CertEnd.Sub(h.At)
 		what := fmt.Sprintf("%s at %s, asked for %s: ", h.Pool, h.Addr, h.Name)
@@ -125,13 +137,13 @@ func (b *book) certificates() {
 		case h.Result.Class == health.TLSFailure:
 			b.note("certificate-unfit", Critical, h.Service, what+h.Result.Reason, "have the name added to the certificate at the CDN, or renew it, before the pool must stand in")
 		case !h.Result.OK:
-			b.note("endpoint-not-reached", Warning, h.Service, what+h.Result.Reason, "no certificate was seen; look whether the endpoint should answer")
+			same(h, "endpoint-not-reached", Warning, what+h.Result.Reason, "no certificate was seen; look whether the endpoint should answer")
 		case !h.Result.CertEnd.IsZero() && left < h.Warn:
 			sev := Warning
 			if left < 72*time.Hour {
 				sev = Critical
 			}
-			b.note("certificate-ending", sev, h.Service, what+"the certificate ends at "+h.Result.CertEnd.UTC().Format(time.RFC3339), "renew it")
+			same(h, "certificate-ending", sev, what+"the certificate ends at "+h.Result.CertEnd.UTC().Format(time.RFC3339), "renew it")
 		}
 	}
 }
