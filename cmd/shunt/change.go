@@ -32,7 +32,7 @@ func newOverrideSet(g *global) *cobra.Command {
 
   up      the pool counts as up
   down    the pool counts as down, and answers last of all
-  drain   the pool answers only while no other is up
+  drain   the pool answers only while no other does better
 
 A change that would leave a service with fewer usable pools than
 safety.at_least is refused; --force does it all the same.`,

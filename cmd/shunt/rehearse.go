@@ -72,7 +72,7 @@ never-rule is broken, or something got worse than --against.`,
 	f.Uint64Var(&r.seed, "seed", 1, "what chance is drawn from: the same seed gives the same report")
 	f.IntVar(&r.caches, "resolvers", 1000, "caching resolvers that ask, 1-100000")
 	f.Var(&r.tail, "tail", "how long to go on after the outage, 1s-30d")
-	f.StringSliceVar(&r.roles, "map", nil, "which pool stands for what of the scenario, as cdn-a=`POOL`")
+	f.StringSliceVar(&r.roles, "map", nil, "which pool stands for what of the scenario: `TARGET=POOL`, as cdn-a=fastly")
 	return cmd
 }
 

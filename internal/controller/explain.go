@@ -96,8 +96,13 @@ func (v *view) explain(e *Explanation, g *group, at int, who Asker, where steer.
 	switch {
 	case who.Addr.IsValid() || who == Asker{}:
 		return nil
+	case v.byDistance(g, where):
+		e.Why += "; but nearest goes by coordinates, which a country or an AS number does not give: ask by address"
 	case class < 0:
-		e.Answer, e.Why = []string{}, e.Why+"; no network is known to be there, so nobody gets this answer"
+		e.Why += "; no network is known to be there, so nobody gets this answer"
+	}
+	if class < 0 {
+		e.Answer = []string{}
 		return nil
 	}
 	reply, err := v.ask(e.Name, e.Type, sample)
@@ -105,6 +110,14 @@ func (v *view) explain(e *Explanation, g *group, at int, who Asker, where steer.
 		e.Answer = reply.Records
 	}
 	return err
+}
+
+// byDistance reports whether g tells clients of where apart by coordinates.
+func (v *view) byDistance(g *group, where steer.Place) bool {
+	key := steer.Classify(g.service, v.loaded.policies, v.loaded.pools)
+	there := where
+	there.At = config.Point{Known: true}
+	return key(there) != key(where)
 }
 
 // class returns which of g's classes of clients who is in, at where, and an
