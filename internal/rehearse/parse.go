@@ -3,6 +3,7 @@ package rehearse
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,9 @@ import (
 
 // maxText is the most octets that a scenario may have.
 const maxText = 1 << 20
+
+// maxCount is the largest number of octets or generations in a scenario.
+const maxCount = min(1<<40, math.MaxInt)
 
 // Parse reads a scenario. File is what problems call it. It returns every
 // problem at once, joined; the scenario is nil then.
@@ -196,15 +200,15 @@ func (p *parser) fault(n *yaml.Node) Fault {
 		"kind":           func(n *yaml.Node) { f.Kind = word(p, n, "kind of fault", kinds()) },
 		string(pStatus):  note(pStatus, func(n *yaml.Node) { f.Status = p.count(n, "status", 100, 599) }),
 		string(pMS):      note(pMS, func(n *yaml.Node) { f.Delay = time.Duration(p.number(n, "ms", 0, 3.6e6) * float64(time.Millisecond)) }),
-		string(pBytes):   note(pBytes, func(n *yaml.Node) { f.Bytes = p.count(n, "bytes", 0, 1<<40) }),
+		string(pBytes):   note(pBytes, func(n *yaml.Node) { f.Bytes = p.count(n, "bytes", 0, maxCount) }),
 		string(pShare):   func(n *yaml.Node) { f.ShareOver = p.number(n, "when_share_over", 0.0001, 1) },
 		string(pKeep):    note(pKeep, func(n *yaml.Node) { f.Keep = p.number(n, "keep", 0, 1) }),
 		string(pStep):    note(pStep, func(n *yaml.Node) { f.Step = p.span(n, "by", -10*365*24*time.Hour) }),
 		string(pCrash):   note(pCrash, func(n *yaml.Node) { f.Crash = p.span(n, "crash_after", 0) }),
-		string(pHold):    note(pHold, func(n *yaml.Node) { f.Hold = p.count(n, "hold_generation", 1, 1<<40) }),
+		string(pHold):    note(pHold, func(n *yaml.Node) { f.Hold = p.count(n, "hold_generation", 1, maxCount) }),
 		string(pRelease): note(pRelease, func(n *yaml.Node) { f.Release = p.span(n, "release_after", 0) }),
-		string(pApply):   note(pApply, func(n *yaml.Node) { f.Apply = p.count(n, "apply_generation", 1, 1<<40) }),
-		string(pGC):      note(pGC, func(n *yaml.Node) { f.GC = p.count(n, "then_gc_older_than", 0, 1<<40) }),
+		string(pApply):   note(pApply, func(n *yaml.Node) { f.Apply = p.count(n, "apply_generation", 1, maxCount) }),
+		string(pGC):      note(pGC, func(n *yaml.Node) { f.GC = p.count(n, "then_gc_older_than", 0, maxCount) }),
 		string(pNote):    func(n *yaml.Node) { f.Note = p.text(n, "note") },
 	}, "kind")
 	keys, ok := kinds()[f.Kind]
