@@ -61,7 +61,7 @@ func writeExplanation(w io.Writer, e *controller.Explanation) {
 		fmt.Fprintf(w, "  service %s, policy %s\n", e.Service, e.Policy)
 	}
 	for i, s := range e.Steps {
-		fmt.Fprintf(w, "  %d. %-9s keeps %s\n", i+1, s.Filter, strings.Join(s.Kept, ", "))
+		fmt.Fprintf(w, "%3d. %-9s keeps %s\n", i+1, s.Filter, strings.Join(s.Kept, ", "))
 		if s.Note != "" {
 			fmt.Fprintf(w, "               %s\n", s.Note)
 		}
@@ -101,9 +101,9 @@ func asker(e *controller.Explanation) string {
 func drawn(draw string) string {
 	switch draw {
 	case "again":
-		return ", drawn for each client network, and again after a while"
+		return ", drawn once for each client network (/24, or /56 of IPv6), and anew after ten TTLs"
 	case "stay":
-		return ", drawn for each client network, which stays with it"
+		return ", drawn once for each client network (/24, or /56 of IPv6), which stays with it"
 	}
 	return ""
 }
