@@ -24,15 +24,14 @@ type Count struct {
 // drills are the outages on purpose that this node knows of. Run's goroutine
 // owns them; only store is used by others too.
 type drills struct {
-	running   []*drilling
-	settling  []*drilling // have ended, and are looked at for a while
-	failed    []failedDrill
-	marks     []mark
-	next      map[string]time.Time // of practice runs, by name
-	named     string               // what the latest drill is called, and how many are called so
-	namesakes int
-	saved     time.Time // when the measurements were last given to the state file
-	store     drillStore
+	running  []*drilling
+	settling []*drilling // have ended, and are looked at for a while
+	failed   []failedDrill
+	marks    []mark
+	next     map[string]time.Time // of practice runs, by name
+	named    map[string]bool      // that a drill is called so
+	saved    time.Time            // when the measurements were last given to the state file
+	store    drillStore
 }
 
 // A drilling is a drill under way. Times of its plan are on the monotonic
@@ -110,13 +109,12 @@ func (c *Controller) DrillStart(ctx context.Context, p drill.Plan, force, dry bo
 func (c *Controller) begin(p drill.Plan, fits map[string]placing, force, dry bool) (*drill.Report, error) {
 	now := c.now()
 	p.Began, p.Ends = now, now.Add(p.Ends.Sub(p.Began))
-	named, namesakes := c.drills.named, c.drills.namesakes
 	x, scene, err := c.stage(p, fits, now)
 	if err != nil {
 		return nil, err
 	}
-	if dry { // it takes no name
-		c.drills.named, c.drills.namesakes = named, namesakes
+	if !dry {
+		c.drills.named[x.plan().ID] = true
 	}
 	plan := x.plan()
 	f := drill.Predict(scene.Services, c.measuredOver(now))
@@ -168,15 +166,14 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// drillID names a drill by its beginning and its first pool.
+// drillID names a drill by its beginning and its first pool, as no other is.
 func (c *Controller) drillID(p *drill.Plan, now time.Time) string {
 	base := now.UTC().Format("20060102T150405Z") + "-" + p.Pools[0]
-	if base != c.drills.named {
-		c.drills.named, c.drills.namesakes = base, 1
-		return base
+	id := base
+	for n := 2; c.drills.named[id]; n++ {
+		id = fmt.Sprintf("%s-%d", base, n)
 	}
-	c.drills.namesakes++
-	return fmt.Sprintf("%s-%d", base, c.drills.namesakes)
+	return id
 }
 
 func (c *Controller) drillIDs() []string {

@@ -43,7 +43,7 @@ func (v *view) fit(p *drill.Plan) (map[string]placing, error) {
 			if err != nil {
 				return nil, err
 			}
-			fit = placing{m, m.Classes()}
+			fit = placing{of: m, samples: m.Classes()}
 			known[key] = fit
 		}
 		fits[g.service.Name] = fit

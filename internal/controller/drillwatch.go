@@ -228,7 +228,10 @@ func copyReport(r *drill.Report) *drill.Report {
 // recallDrills takes up the drills of the process before: those whose time is
 // not over go on, on now's monotonic clock.
 func (c *Controller) recallDrills(s *State, now time.Time) {
-	c.drills.failed = s.Failed
+	c.drills.failed, c.drills.named = s.Failed, map[string]bool{}
+	for _, id := range c.drills.store.ids() {
+		c.drills.named[id] = true
+	}
 	for i := range c.drills.failed {
 		c.drills.failed[i].At = ago(c.drills.failed[i].At, now)
 	}
@@ -237,6 +240,7 @@ func (c *Controller) recallDrills(s *State, now time.Time) {
 			c.deps.Log.Error("saved drill dropped: it is not sound")
 			continue
 		}
+		c.drills.named[r.Plan.ID] = true
 		if r.Outcome != drill.Running {
 			c.drills.store.keep(r, c.drillNotKept)
 			continue
@@ -350,13 +354,12 @@ func (c *Controller) Drills() []*drill.Report {
 	return out
 }
 
-// Drill returns the report of the drill id; of the latest one where id is
-// "". It is nil when there is none.
+// Drill returns the report of the drill id; where id is "", of the one that
+// runs, else of the latest that began, else of the latest. It is nil when there
+// is none.
 func (c *Controller) Drill(id string) (*drill.Report, error) {
 	if id == "" {
-		if all := c.Drills(); len(all) > 0 {
-			id = all[0].Plan.ID
-		}
+		id = latestOf(c.Drills())
 	}
 	for _, r := range c.openDrills() {
 		if r.Plan.ID == id {
@@ -365,6 +368,21 @@ func (c *Controller) Drill(id string) (*drill.Report, error) {
 		}
 	}
 	return c.drills.store.read(id)
+}
+
+// latestOf returns the drill of list, the latest first, that people mean when
+// they name none.
+func latestOf(list []*drill.Report) string {
+	for _, meant := range []func(o drill.Outcome) bool{
+		func(o drill.Outcome) bool { return o == drill.Running },
+		func(o drill.Outcome) bool { return o != drill.Refused },
+		func(drill.Outcome) bool { return true },
+	} {
+		if i := slices.IndexFunc(list, func(r *drill.Report) bool { return meant(r.Outcome) }); i >= 0 {
+			return list[i].Plan.ID
+		}
+	}
+	return ""
 }
 
 // openDrills returns the reports of drills that run, or have just ended.
