@@ -160,10 +160,15 @@ func (h *hand) fastest(i int, f config.FastestFilter) {
 	faster := func(a, b *card) int { return cmp.Or(order(a.late, b.late), cmp.Compare(rank(a), rank(b))) }
 	slices.SortStableFunc(h.cards, faster)
 	slices.SortStableFunc(h.bench, faster)
-	h.because = h.chosen(Quickest)
+	known := len(h.cards) > 0 && rank(h.cards[0]) < len(all)
+	if known || len(h.cards) == 1 {
+		h.because = h.chosen(Quickest)
+	}
 	h.sorted = len(heat.Order) > 0
 	if h.failOpen {
 		h.note("the order before stays")
+	} else if h.step != nil && !known && h.because == "" {
+		h.note("no latency is known: the order stays")
 	} else if h.step != nil {
 		h.note(string(h.because))
 		h.note(heat.text(h.cards, f, h.run.in.Now))

@@ -176,6 +176,9 @@ func TestReason(t *testing.T) {
 	}{
 		{config.Fastest, "a+#20 b+#10", Quickest},
 		{config.Fastest, "a+#20 b-#10", OnlyOne},
+		{config.Fastest, "a+ b+#10", Quickest},
+		{config.Fastest, "a+ b+", InOrder},
+		{config.Fastest, "a+ b-", OnlyOne},
 		{config.Fastest, "a-#20 b-#10", NobodyLeft},
 		{config.Failover, "a+ b+", InOrder},
 		{config.Failover, "a+ b-", OnlyOne},
