@@ -45,7 +45,7 @@ func (r *reader) record(f *frame, text []byte) {
 	}
 	data, wrong := r.parseData(f, typ, rest)
 	if wrong != "" {
-		r.problem(f.file, f.line, "", "%s record: %s", typeName(typ), wrong)
+		r.problem(f.file, f.line, example(typ), "%s record: %s", typeName(typ), wrong)
 		return
 	}
 	switch {
@@ -61,6 +61,21 @@ func (r *reader) record(f *frame, text []byte) {
 		return
 	}
 	r.take(f, typ, ttl, data)
+}
+
+// example says how the data of a common type are written; "" for other types.
+func example(typ uint16) string {
+	switch typ {
+	case dns.TypeA:
+		return "write an IPv4 address, as 192.0.2.1"
+	case dns.TypeAAAA:
+		return "write an IPv6 address, as 2001:db8::1"
+	case dns.TypeMX:
+		return "write a preference and a host name, as 10 mail.example.com."
+	case dns.TypeSRV:
+		return "write priority, weight, port and a host name, as 10 5 443 www.example.com."
+	}
+	return ""
 }
 
 // owner reads the owner of an entry into f, and returns what follows it. Ok
