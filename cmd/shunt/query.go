@@ -202,7 +202,10 @@ func newReload(g *global) *cobra.Command {
 		Long: `Have the running node read its configuration and zone files again. They come
 into force together or not at all: with a problem in any of them, what ran
 before goes on running. A reload that would remove more than safety.max_remove
-of the names or pools, or every pool of a service, needs --force.`,
+of the names or pools, or every pool of a service, needs --force.
+
+The node reads the file that it was started with: --config only says where its
+socket is.`,
 		Args: usage(cobra.NoArgs),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
 			r, err := node.Reload(c.Context(), force)
