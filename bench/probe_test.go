@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,5 +109,33 @@ func TestSink(t *testing.T) {
 	}
 	if n := s.answers.Load(); n != 2 {
 		t.Errorf("%d answers", n)
+	}
+}
+
+// TestOneAnswer: a pool with any number of endpoints up answers.
+func TestOneAnswer(t *testing.T) {
+	fo := ask("fo."+origin, 1, typeA, 0, 1)
+	for _, c := range []struct {
+		rcode   byte
+		answers int
+		want    bool
+	}{{0, 1, true}, {0, 50, true}, {0, 256, true}, {0, 0, false}, {2, 0, false}} {
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			buf := make([]byte, packet)
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			buf[2], buf[3], buf[6], buf[7] = 0x84, c.rcode, byte(c.answers>>8), byte(c.answers)
+			conn.WriteTo(buf[:n], from)
+		}()
+		if got := oneAnswer(conn.LocalAddr().(*net.UDPAddr).Port, &fo); got != c.want {
+			t.Errorf("rcode %d, %d records: %v", c.rcode, c.answers, got)
+		}
+		conn.Close()
 	}
 }
