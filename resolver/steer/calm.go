@@ -34,7 +34,8 @@ type Turn struct {
 //
 // Ramps: a pool that comes back climbs, as [NextClimb] says. Where the ramp is
 // on failover, so does a pool that begins to answer while one that answered
-// before is still up to hold the rest; without one it takes all.
+// before is still up to hold the rest; without one it takes all. A pool that
+// comes back takes over from nobody.
 //
 // The budget: pools that begin to answer, or leave because they fell, make a
 // move. Once service.Moves of them were made within an hour, an avoidable one
@@ -53,7 +54,7 @@ func (c Calm) Next(turn Turn) (ds []Decision, next Calm, wake time.Time) {
 	next.Unsteady = among(next.Unsteady, turn.Pooled)
 	ds = turn.all(&next)
 	if turn.Was != nil && !turn.ByHand && !turn.Still {
-		ds = turn.takeovers(&next, ds)
+		ds = turn.takeovers(c, &next, ds)
 		ds = turn.moves(&next, ds, spent)
 	}
 	if turn.Still {
@@ -172,8 +173,8 @@ func (c Calm) caps(r *config.Ramp) map[string]float64 {
 }
 
 // takeovers lets the pools climb that begin to answer, as far as others hold
-// the rest.
-func (turn *Turn) takeovers(c *Calm, ds []Decision) []Decision {
+// the rest; before is how it was until this turn.
+func (turn *Turn) takeovers(before Calm, c *Calm, ds []Decision) []Decision {
 	r := turn.Service.Ramp
 	if r == nil || r.On == config.RampFailback {
 		return ds
@@ -191,7 +192,9 @@ func (turn *Turn) takeovers(c *Calm, ds []Decision) []Decision {
 		begun := false
 		for _, d := range ds {
 			for _, pick := range d.Picks {
-				if p := pick.Pool; holds && !was[p] && turn.stand(p) == Here && c.Climbs[p].Phase == Arrived {
+				p := pick.Pool
+				returned := before.Climbs[p].Phase == Away
+				if holds && !was[p] && !returned && turn.stand(p) == Here && c.Climbs[p].Phase == Arrived {
 					c.Climbs = with(c.Climbs, p, StartClimb(r, turn.Now))
 					begun = begun || c.Climbs[p].Phase == Climbing
 				}

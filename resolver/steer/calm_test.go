@@ -76,6 +76,7 @@ func (p *play) decide(now time.Time, change func(*Turn)) (string, Decision) {
 func TestCalm(t *testing.T) {
 	ramp := &config.Ramp{Steps: []float64{0.01, 0.1, 1}, Every: 2 * time.Minute, On: config.RampFailback}
 	over := &config.Ramp{Steps: ramp.Steps, Every: ramp.Every, On: config.RampFailover}
+	both := &config.Ramp{Steps: ramp.Steps, Every: ramp.Every, On: config.RampBoth}
 	for _, c := range []struct {
 		name  string
 		ramp  *config.Ramp
@@ -105,8 +106,10 @@ func TestCalm(t *testing.T) {
 			{"a? b+", "b 100%"}, {"a+", "a 1%, b 99%"}, {"", "a 1%, b 99%"}, {"", "a 10%, b 90%"}, {"", "a 10%, b 90%"}, {"", "a 100%"}}},
 		{"and not where a person did it", over, 6, "a b", [][2]string{
 			{"a? b+", "b 100%"}, {"a+ !hand", "a 100%"}}},
-		{"on failover, a return climbs as any takeover does", over, 6, "a b", [][2]string{
-			{"a- b+", "b 100%"}, {"a+", "a 1%, b 99%"}}},
+		{"on failover, a return is whole", over, 6, "a b", [][2]string{
+			{"a- b?", "b 100%"}, {"b+", "b 100%"}, {"a+", "a 100%"}}},
+		{"on both, a return climbs, and so does a takeover", both, 6, "a b", [][2]string{
+			{"a? b+", "b 100%"}, {"a+", "a 1%, b 99%"}, {"a-", "b 100%"}, {"a+", "a 1%, b 99%"}}},
 		{"a spent budget keeps a return away, and a fall not", nil, 2, "a b", [][2]string{
 			{"a+ b+", "a 100%"}, {"a-", "b 100%"}, {"a+", "a 100%"}, {"a-", "b 100%"}, {"a+", "b 100%"}, {"b-", "a 100%"}, {"b+", "a 100%"}}},
 		{"spent, and a third is steadier", nil, 2, "a b c", [][2]string{
