@@ -334,7 +334,7 @@ func build(ctx context.Context, root, dir, given string) (shunt, bare string, er
 	if given != "" {
 		shunt, err = filepath.Abs(given)
 	} else {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+revision(root), "-o", shunt, "./cmd/shunt")
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X 'main.version="+revision(root)+"'", "-o", shunt, "./cmd/shunt")
 		cmd.Dir, cmd.Env = root, append(serverEnv(), "CGO_ENABLED=0")
 		var out []byte
 		if out, err = cmd.CombinedOutput(); err != nil {
