@@ -116,11 +116,8 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 		return ctx.Err()
 	}
 	l, removes, err := c.read(ctx, c.loaded)
-	if err == nil && c.deps.Vet != nil {
-		err = c.deps.Vet(l.Config, force)
-	}
 	if err == nil {
-		err = c.do(ctx, func() error { return c.replace(l, removes, force) })
+		err = c.vetted(ctx, l.Config, force, func() error { return c.replace(l, removes, force) })
 	}
 	defer debug.FreeOSMemory() // what reading needed, and the zones of before
 	if err == nil || ctx.Err() != nil {
@@ -132,6 +129,25 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 		c.refresh()
 		return nil
 	}))
+}
+
+// vetted runs replace, which puts cfg in force, on Run's goroutine, where
+// Deps.Vet does not refuse it. What people read is up to date when it returns.
+func (c *Controller) vetted(ctx context.Context, cfg *config.Config, force bool, replace func() error) error {
+	if c.deps.Vet == nil {
+		return c.do(ctx, replace)
+	}
+	settle, err := c.deps.Vet(cfg, force)
+	if err != nil {
+		return err
+	}
+	err = c.do(ctx, replace)
+	settle(err == nil)
+	if err != nil {
+		return err
+	}
+	_ = c.do(ctx, func() error { c.refresh(); return nil }) // else the next second does it
+	return nil
 }
 
 // read loads the configuration, compiles its zones, and says what of inForce

@@ -43,8 +43,11 @@ type Deps struct {
 
 	Now func() time.Time // default: time.Now
 
-	Vet        func(cfg *config.Config, force bool) error // refuses a configuration that was read; nil: takes all
-	RolledBack func() string                              // why a known good configuration stands in for the one that is named; "" while it does not; may be nil
+	// Vet hears of a configuration before a reload puts it in force, and may
+	// refuse it; what it returns is told whether it came into force. Nil: all may.
+	Vet func(cfg *config.Config, force bool) (settle func(taken bool), err error)
+
+	RolledBack func() string // why a known good configuration stands in for the one that is named; "" while it does not; may be nil
 
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
 

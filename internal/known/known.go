@@ -27,6 +27,7 @@ const (
 type Memory struct {
 	Running string    `json:"running"` // in force; "": none was yet
 	Since   time.Time `json:"since"`   // by the wall clock, for people
+	Trying  string    `json:"trying"`  // about to come into force, in a reload; "": none
 	Good    []string  `json:"good"`    // known good, the newest first, at most 3
 	Bad     []Bad     `json:"bad"`     // known bad, the newest first
 }
@@ -38,12 +39,20 @@ type Bad struct {
 	At   time.Time `json:"at"`
 }
 
+// Tries returns the memory while hash is about to come into force; with "",
+// once it was refused.
+func (m Memory) Tries(hash string) Memory {
+	m.Trying = hash
+	return m
+}
+
 // Taken returns the memory once hash is in force. Force says that a person
 // insists on it, whatever was known: it begins anew.
 func (m Memory) Taken(hash string, at time.Time, force bool) Memory {
 	if hash != m.Running {
 		m.Running, m.Since = hash, at
 	}
+	m.Trying = ""
 	if force {
 		m.Bad = m.badBut(hash)
 	}
@@ -66,18 +75,22 @@ func (m Memory) Soaked() Memory {
 // Crashed returns the memory after the process has ended by a panic, a fatal
 // error or an abort, of which what is the first line.
 //
-//	in force was      then
-//	nothing           as before
-//	known good        as before: it has soaked once, so something else is new
-//	not known good    it is known bad
+//	in force, or about to be, was   then
+//	nothing                         as before
+//	known good                      as before: it has soaked once, so something else is new
+//	not known good                  it is known bad
 //
 // An end without a trace (SIGKILL, power, SIGTERM) is no crash: it says nothing
 // about the configuration.
 func (m Memory) Crashed(what string, at time.Time) Memory {
-	if m.Running == "" || slices.Contains(m.Good, m.Running) {
+	culprit := m.Running
+	if m.Trying != "" {
+		culprit, m.Trying = m.Trying, ""
+	}
+	if culprit == "" || slices.Contains(m.Good, culprit) {
 		return m
 	}
-	m.Bad = slices.Insert(m.badBut(m.Running), 0, Bad{m.Running, what, at})
+	m.Bad = slices.Insert(m.badBut(culprit), 0, Bad{culprit, what, at})
 	m.Bad = m.Bad[:min(len(m.Bad), keepBad)]
 	return m
 }

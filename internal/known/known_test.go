@@ -11,7 +11,7 @@ import (
 //	take=H   H comes into force      soak      it has been so for ten minutes
 //	force=H  a person insists on it  crash     the process ends by a panic
 //	kill     it ends without a trace start=H→G the files on disk are H; G is started with
-//	lose=H   the copy of H is gone
+//	lose=H   the copy of H is gone     try=H   H is about to come into force; try= no longer
 func TestMemory(t *testing.T) {
 	for about, life := range map[string]string{
 		"the very first":                        "start=A→A",
@@ -34,6 +34,9 @@ func TestMemory(t *testing.T) {
 		"three are kept":                        "take=A soak take=B soak take=C soak take=D soak lose=D lose=C lose=B take=E crash start=E→E",
 		"and the third is":                      "take=A soak take=B soak take=C soak lose=C lose=B take=E crash start=E→A",
 		"taking up again what soaked":           "take=A soak take=B soak take=A soak take=C crash start=C→A",
+		"a crash on the way into force":         "take=A soak try=B crash start=B→A",
+		"and not of what was refused":           "take=A soak take=C try=B try= crash start=B→B start=C→A",
+		"nor after it came":                     "take=A soak try=B take=B take=C crash start=B→B start=C→A",
 		"crashes of nothing":                    "crash start=A→A",
 		"many poisoned ones are not forgotten ": "take=A soak take=B crash take=C crash take=D crash take=E crash start=B→A",
 	} {
@@ -46,6 +49,8 @@ func TestMemory(t *testing.T) {
 				m = m.Taken(hash, at, false)
 			case "force":
 				m = m.Taken(hash, at, true)
+			case "try":
+				m = m.Tries(hash)
 			case "soak":
 				m = m.Soaked()
 			case "crash":

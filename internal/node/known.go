@@ -48,9 +48,7 @@ type Known struct {
 
 	mu     sync.Mutex
 	memory known.Memory
-	read   print         // of the configuration that was read last
 	taken  print         // of the one in force
-	before print         // of the one that was before it
 	news   chan struct{} // tells Run that taken has changed
 }
 
@@ -58,7 +56,6 @@ type Known struct {
 type print struct {
 	cfg    *config.Config
 	hash   string // "" where its files cannot be told
-	force  bool   // a person insists on it
 	rolled string // why it stands in for the files that are named; "" where it does not
 }
 
@@ -210,50 +207,48 @@ func (k *Known) RolledBack() string {
 }
 
 // vet refuses a configuration that was just read, if it once ended a process
-// and nobody insists.
-func (k *Known) vet(cfg *config.Config, force bool) error {
+// and nobody insists. Else it notes that it is about to come into force, so
+// that it is known who crashed on the way; settle hears whether it did.
+func (k *Known) vet(cfg *config.Config, force bool) (settle func(taken bool), err error) {
 	if k == nil {
-		return nil
+		return func(bool) {}, nil
 	}
-	hash, _, err := fingerprint(cfg)
-	if err != nil {
+	p := print{cfg: cfg}
+	if p.hash, _, err = fingerprint(cfg); err != nil {
 		k.log.Warn("a crash would not be laid to this configuration, and it is not kept", "error", err)
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.read = print{cfg: cfg, hash: hash, force: force}
-	if bad, is := k.memory.Blame(hash); is && !force && k.taken.hash != hash {
-		return fmt.Errorf("this very configuration ended the process (%s, %s); change it, or use --force", bad.What, bad.At.UTC().Format(time.RFC3339))
+	bad, known := k.memory.Blame(p.hash)
+	if known && !force && k.taken.hash != p.hash {
+		k.mu.Unlock()
+		return nil, fmt.Errorf("this very configuration ended the process (%s, %s); change it, or use --force", bad.What, bad.At.UTC().Format(time.RFC3339))
 	}
-	return nil
+	k.memory = k.memory.Tries(p.hash)
+	k.mu.Unlock()
+	k.save()
+	return func(taken bool) { k.settle(p, force, taken) }, nil
 }
 
-// took notes that cfg is in force. It waits for nothing: Run writes it down.
-func (k *Known) took(cfg *config.Config) {
-	if k == nil {
-		return
-	}
+// settle notes whether p came into force.
+func (k *Known) settle(p print, force, taken bool) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	switch cfg {
-	case k.taken.cfg:
-		return
-	case k.before.cfg: // the monitors would not have the one read
-		k.taken = k.before
-	case k.read.cfg:
-		k.before, k.taken = k.taken, k.read
-	default:
-		k.taken = print{cfg: cfg}
+	if taken {
+		k.taken, k.memory = p, k.memory.Taken(p.hash, time.Now(), force)
+	} else {
+		k.memory = k.memory.Tries("")
 	}
-	k.memory = k.memory.Taken(k.taken.hash, time.Now(), k.taken.force)
+	k.mu.Unlock()
+	k.save()
+	if !taken {
+		return
+	}
 	select {
 	case k.news <- struct{}{}:
 	default:
 	}
 }
 
-// Run writes down what comes into force, and keeps a copy of what has been so
-// for long enough, until ctx ends.
+// Run keeps a copy of what has been in force for long enough, until ctx ends.
 func (k *Known) Run(ctx context.Context) error {
 	soaked := time.NewTimer(k.soak)
 	defer soaked.Stop()
@@ -262,7 +257,6 @@ func (k *Known) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-k.news:
-			k.save()
 			soaked.Reset(k.soak)
 		case <-soaked.C:
 			if err := k.Keep(); err != nil {

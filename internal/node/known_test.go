@@ -88,10 +88,11 @@ func TestSoak(t *testing.T) {
 		}
 		put(t, filepath.Join(dir, "zones/sub/b.zone"), "b A 192.0.2.1\n"+strings.Repeat("\n", i+1))
 		next := loaded(t, dir)
-		if err := k.vet(next, false); err != nil {
+		settle, err := k.vet(next, false)
+		if err != nil {
 			t.Fatal(err)
 		}
-		k.took(next)
+		settle(true)
 	}
 }
 
@@ -129,25 +130,28 @@ func TestNotKept(t *testing.T) {
 	}
 }
 
-// TestTakenBack: what the monitors would not have does not count as in force.
-func TestTakenBack(t *testing.T) {
+// TestRefused: what did not come into force, because a guard or the monitors
+// would not have it, is not blamed for a later crash; while it is on its way it
+// is.
+func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	first := onSite(t, dir)
 	k := recalled(t, first, 0)
 	k.Start(first, nil)
 	was := k.taken.hash
 	put(t, filepath.Join(dir, "zones/a.zone"), "$TTL 61\n")
-	second := loaded(t, dir)
-	if err := k.vet(second, false); err != nil {
+	settle, err := k.vet(loaded(t, dir), false)
+	if err != nil {
 		t.Fatal(err)
 	}
-	k.took(second)
-	if k.memory.Running == was {
-		t.Fatal("it was not taken")
+	onWay, err := os.ReadFile(filepath.Join(dir, "state/running.json"))
+	if err != nil || !strings.Contains(string(onWay), `"trying": "`+k.memory.Trying+`"`) || k.memory.Trying == was || k.memory.Trying == "" {
+		t.Errorf("on its way: %s, %v", onWay, err)
 	}
-	k.took(first)
-	if k.memory.Running != was || k.taken.cfg != first {
-		t.Errorf("running is %s, want %s", k.memory.Running, was)
+	settle(false)
+	after, err := os.ReadFile(filepath.Join(dir, "state/running.json"))
+	if err != nil || !strings.Contains(string(after), `"trying": ""`) || k.memory.Running != was || k.taken.cfg != first {
+		t.Errorf("refused: %s, %v", after, err)
 	}
 }
 

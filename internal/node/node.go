@@ -176,7 +176,6 @@ func (n *Node) publish(s *zone.Snapshot) {
 // controller's snapshot.
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
-	n.opts.Known.took(l.Config)
 	n.dns.SetDNS(l.Config.DNS)
 	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
 		n.keypair.Use(own.Certificate, own.Key)
