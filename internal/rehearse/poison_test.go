@@ -10,11 +10,11 @@ import (
 // is promoted.
 func TestPoisoned(t *testing.T) {
 	for crash, want := range map[string]string{
-		", crash_after: 300s":  "never / 4.5s / never",
-		", crash_after: 599s":  "never / 4.5s / never",
-		", crash_after: 11m":   "10m0s / never / it did",
+		", crash_after: 300s": "never / 4.5s / never",
+		", crash_after: 599s": "never / 4.5s / never",
+		", crash_after: 11m":  "10m0s / never / it did",
 		", crash_after: 600s": "10m0s / never / it did",
-		"":                     "10m0s / not tried / never",
+		"":                    "10m0s / not tried / never",
 	} {
 		s, err := Parse("poisoned.yaml", fmt.Appendf(nil, `
 id: poisoned
