@@ -172,3 +172,14 @@ func (c *Controller) poolAlarms(s *Status, v *view, now time.Time, raise raiser)
 		}
 	}
 }
+
+// drillAlarms raises what people must know of drills.
+func (c *Controller) drillAlarms(now time.Time, raise raiser) {
+	for _, x := range c.drills.running {
+		p := x.plan()
+		raise("drill-running", "warning", p.ID, p.What()+"; it ends by itself at "+onWall(p.Ends, now).Format(time.RFC3339), "shunt drill stop "+p.ID+" ends it now")
+	}
+	for _, f := range c.drills.failed {
+		raise("drill-failed", "warning", f.ID, f.Why, "shunt drill report "+f.ID+" says how it went; mend what it showed, and drill again")
+	}
+}

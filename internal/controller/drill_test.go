@@ -347,7 +347,7 @@ func TestPropertyDrillsAreSafeAndRestore(t *testing.T) {
 		writeFile(t, dir, "shunt.yaml", text)
 		b := start(t, dir, "a+ b+ c+", counting)
 		began := 0
-		for range 60 {
+		for range 20 {
 			for len(b.snapshots) > 0 {
 				<-b.snapshots
 			}

@@ -318,17 +318,6 @@ func (c *Controller) drillStatus(now time.Time) []DrillStatus {
 	return out
 }
 
-// drillAlarms raises what people must know of drills.
-func (c *Controller) drillAlarms(now time.Time, raise raiser) {
-	for _, x := range c.drills.running {
-		p := x.plan()
-		raise("drill-running", "warning", p.ID, p.What()+"; it ends by itself at "+onWall(p.Ends, now).Format(time.RFC3339), "shunt drill stop "+p.ID+" ends it now")
-	}
-	for _, f := range c.drills.failed {
-		raise("drill-failed", "warning", f.ID, f.Why, "shunt drill report "+f.ID+" says how it went; mend what it showed, and drill again")
-	}
-}
-
 // Drills lists the drills that run and those that reports are kept of, the
 // latest first, without their measurements.
 func (c *Controller) Drills() []*drill.Report {
