@@ -34,7 +34,7 @@ func (v *view) fit(p *drill.Plan) (map[string]placing, error) {
 		if !drills0(p, g, l) {
 			continue
 		}
-		key := sight(g.service)
+		key := l.sight(g.service)
 		fit, ok := known[key]
 		if !ok {
 			sees := steer.Classify(g.service, l.policies, l.pools)

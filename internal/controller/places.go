@@ -1,9 +1,7 @@
 package controller
 
 import (
-	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/resolver/place"
@@ -45,7 +43,7 @@ func openPlaces(l, before *Loaded) (*atlas, error) {
 		if !steer.Places(s, l.policies, l.pools) {
 			continue
 		}
-		key := sight(s)
+		key := l.sight(s)
 		p, ok := known[key]
 		if !ok {
 			var err error
@@ -72,55 +70,38 @@ func (a *atlas) keep(l, before *Loaded) map[string]placing {
 	a.book = before.atlas.book
 	same := map[string]bool{}
 	for i, s := range before.Set.Groups() {
-		if key := sight(s); !same[key] && before.seesAs(l, s) {
+		if key := before.sight(s); !same[key] && before.seesAs(l, s) {
 			same[key], known[key] = true, before.atlas.placings[i]
 		}
 	}
 	return known
 }
 
-// seesAs reports whether all that decides how s, a service of before, tells
-// clients apart is the same in l: the policies that it leads to, and where
-// their pools are.
+// sight names all that decides how s tells clients apart.
+func (l *Loaded) sight(s config.Service) string { return steer.Sight(s, l.policies, l.pools) }
+
+// seesAs reports whether the policies that s, a service of before, leads to
+// are the same in l: then equal sights mean the same in both.
 func (before *Loaded) seesAs(l *Loaded, s config.Service) bool {
-	same := func(name string, own []config.Choice) bool {
-		was, is := before.policies[name], l.policies[name]
-		if (was == nil) != (is == nil) || was != nil && !reflect.DeepEqual(was, is) {
+	met := map[string]bool{}
+	var same func(policy string, own []config.Choice) bool
+	same = func(policy string, own []config.Choice) bool {
+		if met[policy] {
+			return true
+		}
+		met[policy] = true
+		was, is := before.policies[policy], l.policies[policy]
+		if !reflect.DeepEqual(was, is) {
 			return false
 		}
 		for _, c := range own {
-			if was, is := before.pools[c.Pool], l.pools[c.Pool]; was != nil && is != nil && was.At != is.At {
+			if p := before.policies[c.Policy]; p != nil && !same(c.Policy, p.Pools) {
 				return false
 			}
 		}
 		return true
 	}
-	left := []string{}
-	met := map[string]bool{s.Policy: true}
-	lead := func(own []config.Choice) {
-		for _, c := range own {
-			if c.Policy != "" && !met[c.Policy] {
-				met[c.Policy] = true
-				left = append(left, c.Policy)
-			}
-		}
-	}
-	if !same(s.Policy, s.Pools) {
-		return false
-	}
-	for lead(s.Pools); len(left) > 0; {
-		name := left[0]
-		left = left[1:]
-		var own []config.Choice
-		if p := before.policies[name]; p != nil {
-			own = p.Pools
-		}
-		if !same(name, own) {
-			return false
-		}
-		lead(own)
-	}
-	return true
+	return same(s.Policy, s.Pools)
 }
 
 // compile returns the placing of s.
@@ -134,16 +115,4 @@ func (a *atlas) compile(l *Loaded, s config.Service) (placing, error) {
 		return placing{samples: everyone}, nil // no client differs from the unknown ones
 	}
 	return placing{of: m, samples: m.Classes(), key: key}, nil
-}
-
-// sight names all that decides how s tells clients apart: its policy and its
-// candidates in their order. What those are is the same throughout one
-// configuration.
-func sight(s config.Service) string {
-	var b strings.Builder
-	b.WriteString(s.Policy)
-	for _, c := range s.Pools {
-		fmt.Fprintf(&b, " %s/%s/%v", c.Pool, c.Policy, c.LastResort)
-	}
-	return b.String()
 }

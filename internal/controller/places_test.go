@@ -41,6 +41,7 @@ zones:
       - {name: www, pools: [a, b, c], policy: placed}
       - {name: shop, pools: [a, b, c], policy: placed, ttl: 60s}
       - {name: plain, pools: [a, b, c]}
+      - {name: few, pools: [c, b], policy: placed}
 `
 
 // soon looks for changed databases often.
@@ -83,7 +84,7 @@ func TestPlaces(t *testing.T) {
 	b.from("198.51.100.7", "www.example.test", "192.0.2.3")
 	b.from("203.0.113.7", "www.example.test", "192.0.2.2")
 	g := b.view.Load().groups
-	if len(g) != 3 || g[0].places.of == nil || g[0].places.of != g[1].places.of || g[2].places.of != nil {
+	if len(g) != 4 || g[0].places.of == nil || g[0].places.of != g[1].places.of || g[2].places.of != nil || g[3].places.of != g[0].places.of {
 		t.Errorf("%d groups; maps are not shared as they should be", len(g))
 	}
 	s := b.Status().Services[0]
@@ -241,7 +242,7 @@ func TestReloadKeepsPlaces(t *testing.T) {
 		return b.view.Load().groups
 	}
 	after := reload(strings.Replace(text, "places: [DE], pools: [b]", "places: [US], pools: [b]", 1) + "      - {name: new, pools: [a, b, c], policy: placed, ttl: 20s}\n")
-	if before[0].places.of == nil || after[0].places.of != before[0].places.of || after[3].places.of != before[0].places.of {
+	if before[0].places.of == nil || after[0].places.of != before[0].places.of || after[4].places.of != before[0].places.of {
 		t.Error("what did not change was compiled anew")
 	}
 	if after[2].places.of == before[2].places.of {

@@ -1,8 +1,10 @@
 package steer
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/shunt-dns/shunt/config"
 )
@@ -43,6 +45,37 @@ func Classify(s config.Service, policies map[string]*config.Policy, pools map[st
 			key = append(look(p, key), ';')
 		}
 		return string(key)
+	}
+}
+
+// Sight names all that decides how s tells clients apart: within one
+// configuration, services of equal sight have equal class keys for every
+// place, whatever else their pools are. It is that a fence and a prefer look at
+// nothing of the candidates, and nearest at nothing but where they are.
+func Sight(s config.Service, policies map[string]*config.Policy, pools map[string]*config.Pool) string {
+	var b strings.Builder
+	sight(&b, s.Policy, s.Pools, policies, pools, nil)
+	return b.String()
+}
+
+// sight writes what of Sight is about policy and those nested in it, in the
+// order of [lenses].
+func sight(b *strings.Builder, policy string, own []config.Choice, policies map[string]*config.Policy, pools map[string]*config.Pool, above []string) {
+	for i, f := range Chain(policy, own, policies, nil) {
+		switch f.Kind {
+		case config.Fence, config.Prefer:
+			fmt.Fprintf(b, "%s#%d;", policy, i)
+		case config.ByDistance:
+			for _, c := range own {
+				fmt.Fprintf(b, "%v,", points(c, policies, pools))
+			}
+			b.WriteByte(';')
+		}
+	}
+	for _, c := range own {
+		if p := policies[c.Policy]; c.Policy != "" && p != nil && !slices.Contains(above, c.Policy) {
+			sight(b, c.Policy, p.Pools, policies, pools, append(above, c.Policy))
+		}
 	}
 }
 

@@ -88,6 +88,33 @@ func TestClassKeys(t *testing.T) {
 	}
 }
 
+// Services of equal sight share a map of places, and those of another do not.
+func TestSight(t *testing.T) {
+	sees := func(pools, defs string) string {
+		in := stageOf(pools, "p").with(strings.Split(defs, "\n")...).in
+		return Sight(in.Service, in.Policies, in.Pools)
+	}
+	listed, near := "p: * healthy, prefer DE: a, first 1", "p: * healthy, nearest, first 1"
+	within := "p: * healthy, first 1\neu: a b * healthy, prefer DE: b, first 1"
+	for _, c := range []struct {
+		what         string
+		pools, defs  string
+		pools2, def2 string
+		same         bool
+	}{
+		{"lists see nothing of the pools", "a+ b+", listed, "b+ c+ a+", listed, true},
+		{"nor do fences", "a+ b+", "p: * healthy, fence EU in eu, first 1", "c+", "p: * healthy, fence EU in eu, first 1", true},
+		{"distances see where they are", "a+@0,0 b+@0,90", near, "c+@0,0 d+@0,90", near, true},
+		{"and who comes first", "a+@0,0 b+@0,90", near, "b+@0,90 a+@0,0", near, false},
+		{"a policy within", "{eu} | a+ b+", within, "c+ {eu} | a+ b+", within, true},
+		{"and one without it", "{eu} | a+ b+", within, "c+ | a+ b+", within, false},
+	} {
+		if a, b := sees(c.pools, c.defs), sees(c.pools2, c.def2); (a == b) != c.same {
+			t.Errorf("%s: %q and %q", c.what, a, b)
+		}
+	}
+}
+
 func TestNetworks(t *testing.T) {
 	s := stageOf("{eu} c+ | a+ b+", "p").with(
 		"p: * healthy, fence 198.51.100.0/24 DE in eu, prefer 192.0.2.0/24: c; 2001:db8::/32: c, first 1",
