@@ -136,6 +136,7 @@ func (c *Controller) replacePlaces(ctx context.Context, l *Loaded) {
 	_ = c.do(ctx, func() error {
 		c.stale = ""
 		c.adopt(l, nil)
+		c.refitDrills(c.now())
 		c.decide(byHand)
 		for _, d := range l.atlas.book.Databases() {
 			c.deps.Log.Info("places database in force", "path", d.Path, "type", d.Type, "built", d.Built)
