@@ -118,6 +118,9 @@ type Endpoint struct {
 	// Rising is how many successes in a row a Down endpoint has had, the least
 	// over its Down monitors. It is 0 when not Down.
 	Rising int
+	// Works says that a Down endpoint has had all the successes that it needs,
+	// under each of its monitors: nothing but its hold-down keeps it.
+	Works bool
 }
 
 // A Pool is the opinion of one pool at one moment.
@@ -143,6 +146,7 @@ type Pool struct {
 	// pool would not be up even without a hold-down.
 	HoldUntil time.Time
 	Rising    int
+	Works     bool // a Down pool would be Up but for the hold-down
 }
 
 // A Table is every opinion at one moment. It is immutable once published.

@@ -92,9 +92,10 @@ type PoolRule struct {
 	Monitored bool     // false: nothing is asked, and the pool is always up
 	UpIf      int      // endpoints that must be up; 0 means all
 	Lookup    *Verdict // of the pool's host name; nil for a pool of addresses
+	Resolves  bool     // Lookup is not Down, or nothing but its hold-down keeps it so
 }
 
-// Settle sets State, Since, Class, Reason, HoldUntil and Rising of p from its
+// Settle sets State, Since, Class, Reason, HoldUntil, Rising and Works of p from its
 // Endpoints, under rule. prev is the opinion before, nil at first.
 //
 //	monitored  look-up   prev           p
@@ -143,6 +144,7 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 			p.HoldUntil, p.Rising = release(heard, k)
 		}
 	}
+	p.Works = p.State == Down && (rule.Lookup == nil || rule.Resolves) && worked(heard, states, k)
 	switch {
 	case prev != nil && prev.State == p.State:
 		p.Since = prev.Since
@@ -151,6 +153,17 @@ func (p *Pool) Settle(rule PoolRule, prev *Pool, now time.Time) {
 	default:
 		p.Since = since(p.State, rule.Lookup, heard, k, now)
 	}
+}
+
+// worked reports whether k of es are up, or are but for their hold-down.
+func worked(es []Endpoint, states []State, k int) bool {
+	n := 0
+	for i, e := range es {
+		if states[i] == Up || e.Works {
+			n++
+		}
+	}
+	return n >= k
 }
 
 // audible returns the endpoints that have a say: those that are not Mute, or

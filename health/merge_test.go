@@ -253,3 +253,35 @@ func TestBlame(t *testing.T) {
 		}
 	}
 }
+
+// A pool that is down works when as many endpoints as must be up are, or are
+// but for their hold-down.
+func TestSettleWorks(t *testing.T) {
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}) }
+	for _, c := range []struct {
+		endpoints string // U up, D down, W down and only held, ? unknown
+		upIf      int
+		resolves  bool
+		want      bool
+	}{
+		{"DD", 1, true, false},
+		{"DW", 1, true, true},
+		{"DW", 2, true, false},
+		{"WW", 2, true, true},
+		{"UW", 2, true, true},
+		{"UD", 1, true, false}, // it is up
+		{"W?", 2, true, false},
+		{"WW", 1, false, false},
+	} {
+		var p Pool
+		for i, w := range c.endpoints {
+			e := Endpoint{Addr: at(i), State: map[rune]State{'U': Up, 'D': Down, 'W': Down, '?': Unknown}[w], Works: w == 'W'}
+			p.Endpoints = append(p.Endpoints, e)
+		}
+		prev := &Pool{State: Down}
+		p.Settle(PoolRule{Monitored: true, UpIf: c.upIf, Lookup: &Verdict{State: Up}, Resolves: c.resolves}, prev, time.Now())
+		if p.Works != c.want {
+			t.Errorf("%s, %d must be up, resolves %v: works %v", c.endpoints, c.upIf, c.resolves, p.Works)
+		}
+	}
+}

@@ -86,7 +86,7 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 	h.Endpoints = make([]health.Endpoint, 0, len(p.endpoints))
 	rule := health.PoolRule{Monitored: len(p.checks) > 0, UpIf: p.def.UpIf}
 	if p.lookup != nil {
-		rule.Lookup = &p.lookup.v
+		rule.Lookup, rule.Resolves = &p.lookup.v, works([]*target{p.lookup})
 		if rule.Monitored {
 			consider(h, p.lookup, now)
 		}
@@ -102,6 +102,7 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 			consider(h, t, now)
 		}
 		he := health.MergeEndpoint(e.addr, r.scratch)
+		he.Works = he.State == health.Down && works(e.targets)
 		he.Mute = mute
 		if he.State == health.Up {
 			r.laps = append(r.laps, e.smooth())
@@ -115,6 +116,17 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 	h.ChangeIn = steady(h.ChangeIn)
 	h.Settle(rule, p.published, now)
 	return h
+}
+
+// works reports whether each of ts is not Down, or has had the successes that
+// would bring it up but for its hold-down.
+func works(ts []*target) bool {
+	for _, t := range ts {
+		if t.v.State == health.Down && t.v.Against < max(t.check.th.Rise, 1) {
+			return false
+		}
+	}
+	return true
 }
 
 // consider lets t bear on ChangeIn and Held of h.
@@ -164,7 +176,7 @@ func steady(d time.Duration) time.Duration {
 // differs reports whether a and b differ in what matters to answers or is an
 // alarm. a may be nil.
 func differs(a, b *health.Pool) bool {
-	return a == nil || a.State != b.State || a.Held != b.Held || a.ChangeIn != b.ChangeIn ||
+	return a == nil || a.State != b.State || a.Works != b.Works || a.Held != b.Held || a.ChangeIn != b.ChangeIn ||
 		!slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y health.Endpoint) bool {
 			return x.Addr == y.Addr && x.State == y.State && x.CertWarn == y.CertWarn && x.Mute == y.Mute
 		})

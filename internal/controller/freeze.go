@@ -22,12 +22,13 @@ type frozenPool struct {
 	Class     health.Class                `json:"class,omitempty"`
 	Reason    string                      `json:"reason,omitempty"`
 	Since     time.Time                   `json:"since"`
+	Works     bool                        `json:"works,omitempty"`
 	Endpoints map[netip.Addr]health.State `json:"endpoints,omitempty"`
 }
 
 // freezePool returns the state of p.
 func freezePool(p *health.Pool) frozenPool {
-	f := frozenPool{p.State, p.Class, p.Reason, p.Since, make(map[netip.Addr]health.State, len(p.Endpoints))}
+	f := frozenPool{p.State, p.Class, p.Reason, p.Since, p.Works, make(map[netip.Addr]health.State, len(p.Endpoints))}
 	for _, e := range p.Endpoints {
 		f.Endpoints[e.Addr] = e.State
 	}
@@ -78,7 +79,7 @@ func (f *frozen) apply(pools map[string]*health.Pool) {
 			continue
 		}
 		p := *now
-		p.State, p.Class, p.Reason, p.Since, p.ChangeIn = then.State, then.Class, then.Reason, then.Since, 0
+		p.State, p.Class, p.Reason, p.Since, p.Works, p.ChangeIn = then.State, then.Class, then.Reason, then.Since, then.Works, 0
 		p.Endpoints = make([]health.Endpoint, len(now.Endpoints))
 		for i, e := range now.Endpoints {
 			state, ok := then.Endpoints[e.Addr]

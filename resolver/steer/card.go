@@ -20,6 +20,7 @@ type card struct {
 	state    health.State  // under any override
 	drains   bool          // an operator drains it
 	forced   bool          // an operator forces it down
+	works    bool          // it is down, and nothing but its hold-down keeps it so
 	bare     string        // why it has nothing to answer with; "" when it has
 	reason   string        // why it is not up, or what an operator said
 	waits    string        // why it waits to be let back; "" when it does not
@@ -89,8 +90,10 @@ func (r *run) pool(c *card, choice config.Choice) {
 	if p := in.Table.Pools[c.name]; p != nil {
 		c.state, c.drains = p.Effective(in.Now)
 		c.reason, c.latency = p.Reason, p.Latency
+		c.works = c.state == health.Down && p.Works && !c.drains
 		if o := p.Override; o != nil && o.Active(in.Now) {
 			c.forced = o.Force == health.ForceDown
+			c.works = c.works && !c.forced
 			c.reason = fmt.Sprintf("override %s by %s: %s", o.Force, o.Author, o.Reason)
 			if o.Force == health.ForceUp {
 				c.waits, c.unsteady, c.drilled, c.account.ramp = "", false, "", Million

@@ -30,6 +30,7 @@ type hand struct {
 	judged   bool     // healthy has sorted out what is not well
 	failOpen bool     // all in play are down
 	resorted bool     // the last resort of the place answers
+	works    bool     // nothing is up, and what is only held down answers
 	sorted   bool     // by something else than the last good order
 	because  Reason
 

@@ -20,8 +20,10 @@ import (
 //	8, 9  up, unknown, and it waits to be let back       kept, what is in the last good order first: who
 //	                                                     answers meanwhile goes on until a person says so
 //	10-11 up, unknown, and an operator drains it         kept
-//	12    the last resort of the client's place, down    kept, and the decision fails open
-//	13    down                                           kept, and the decision fails open: last good
+//	12    down, and only its hold-down keeps it so       kept, and the decision fails open: it works, which
+//	                                                     nothing else does
+//	13    the last resort of the client's place, down    kept, and the decision fails open
+//	14    down                                           kept, and the decision fails open: last good
 //	                                                     order first, then the order of the service;
 //	                                                     what an operator drains comes after, and
 //	                                                     what one forces down comes last
@@ -34,13 +36,13 @@ func (h *hand) healthy(f config.HealthyFilter) {
 	if f.KeepUnknown {
 		rank = tierKeepingUnknown
 	}
-	if best(h.cards, rank) >= tierResort && best(h.bench, rank) < tierResort {
+	if best(h.cards, rank) >= tierWorks && best(h.bench, rank) < tierWorks {
 		// What first left over is better than failing open.
 		h.cards, h.bench = append(h.cards, h.bench...), nil
 	}
 	h.judged = true
 	top := best(h.cards, rank)
-	if top >= tierResort {
+	if top >= tierWorks {
 		h.open(top)
 		return
 	}
@@ -83,6 +85,7 @@ const (
 	tierWaitsUnknown
 	tierDrained
 	tierDrainedUnknown
+	tierWorks
 	tierResort
 	tierDown
 	noTier
@@ -95,6 +98,8 @@ func tier(c *card) int {
 		unknown = 1
 	}
 	switch {
+	case c.works:
+		return tierWorks
 	case c.state == health.Down && c.resort:
 		return tierResort
 	case c.state == health.Down:
@@ -182,6 +187,11 @@ func (h *hand) open(top int) {
 	switch top {
 	case noTier:
 		h.failOpen = false // nothing is left at all, which is another matter
+	case tierWorks:
+		h.keep(func(c *card) bool { return tier(c) == tierWorks }, unfit)
+		slices.SortStableFunc(h.cards, func(a, b *card) int { return cmp.Compare(h.goodAt(a), h.goodAt(b)) })
+		h.works = true
+		h.note("nothing is up: fail open, to what works again and is only held down")
 	case tierResort:
 		h.keep(func(c *card) bool { return tier(c) == tierResort }, unfit)
 		h.resorted = true

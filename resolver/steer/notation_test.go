@@ -24,6 +24,7 @@ type stage struct{ in Input }
 //	=N         weight                               ~N      could change in N seconds
 //	*          last resort                          %N      max_share, in percent
 //	&          waits to be let back                 ^N      its ramp lets it have N percent
+//	>          works, and is only held down
 //	$          unsteady                             #N      latency in milliseconds
 //	:eu,us     jurisdictions                        @52.4,4.9   where it is
 //
@@ -72,7 +73,7 @@ func scene(text, policy string) (config.Service, *health.Table, func(pool string
 	return s.in.Service, s.in.Table, s.in.Bare
 }
 
-var option = regexp.MustCompile(`^(/[dux]|[!*&$]|[=~%^#][0-9.]+|:[a-z,]+|@-?[0-9.]+,-?[0-9.]+)`)
+var option = regexp.MustCompile(`^(/[dux]|[!*&$>]|[=~%^#][0-9.]+|:[a-z,]+|@-?[0-9.]+,-?[0-9.]+)`)
 
 func options(text string, c *config.Choice, p *config.Pool, h *health.Pool, in *Input, bare map[string]string) {
 	for text != "" {
@@ -100,6 +101,8 @@ func options(text string, c *config.Choice, p *config.Pool, h *health.Pool, in *
 			in.Waits[p.Name] = "down for 8h"
 		case '^':
 			in.Caps[p.Name] = n / 100
+		case '>':
+			h.Works = true
 		case '$':
 			in.Unsteady[p.Name] = true
 		case '#':

@@ -52,6 +52,12 @@ func TestPresets(t *testing.T) {
 		{"what waits is better than what is drained", config.Failover, "", "a+/d b+&", "b"},
 		{"what waits is better than down", config.Failover, "", "a+& b-", "a"},
 		{"a person's word lets it back", config.Failover, "", "a-/u& b+", "a"},
+		{"nothing up: what works again before what was last good", config.Failover, "b", "a-> b- c-", "open: a"},
+		{"nothing up: of those that work again, the last good one", config.Failover, "b", "a-> b->", "open: b"},
+		{"what is up is better than what is held down", config.Failover, "", "a-> b+", "b"},
+		{"unknown is, too", config.Failover, "", "a-> b?", "b"},
+		{"nothing up: a person's word outlasts that it works", config.Failover, "", "a->/x b-", "open: b"},
+		{"nothing up: what works again shares by weight", config.Weighted, "c", "a->=3 b->=1 c-", "open: a=75 b=25"},
 		{"unsteady stays behind", config.Failover, "", "a+$ b+", "b"},
 		{"and answers when no other is up", config.Failover, "", "a+$ b?", "a"},
 

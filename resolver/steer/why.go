@@ -74,6 +74,8 @@ func why(h *hand, d *Decision) string {
 	case d.FailOpen:
 		order := "the last good order"
 		switch {
+		case h.works:
+			order = "what works again and is only held down"
 		case h.sorted:
 			order = "the order of the policy"
 		case len(h.good) == 0:
