@@ -119,7 +119,8 @@ type Endpoint struct {
 	// over its Down monitors. It is 0 when not Down.
 	Rising int
 	// Works says that a Down endpoint has had all the successes that it needs,
-	// under each of its monitors: nothing but its hold-down keeps it.
+	// under each of its monitors, and for a minute: nothing but its hold-down
+	// keeps it.
 	Works bool
 }
 

@@ -86,7 +86,7 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 	h.Endpoints = make([]health.Endpoint, 0, len(p.endpoints))
 	rule := health.PoolRule{Monitored: len(p.checks) > 0, UpIf: p.def.UpIf}
 	if p.lookup != nil {
-		rule.Lookup, rule.Resolves = &p.lookup.v, works([]*target{p.lookup})
+		rule.Lookup, rule.Resolves = &p.lookup.v, works(now, p.lookup)
 		if rule.Monitored {
 			consider(h, p.lookup, now)
 		}
@@ -102,7 +102,7 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 			consider(h, t, now)
 		}
 		he := health.MergeEndpoint(e.addr, r.scratch)
-		he.Works = he.State == health.Down && works(e.targets)
+		he.Works = he.State == health.Down && works(now, e.targets...)
 		he.Mute = mute
 		if he.State == health.Up {
 			r.laps = append(r.laps, e.smooth())
@@ -118,11 +118,16 @@ func (r *Runner) build(p *pool, now time.Time) *health.Pool {
 	return h
 }
 
+// proven is how long successes must have been in a row, too, for what is held
+// down to be said to work: what fails four times of five has five good ones in
+// a row now and then.
+const proven = time.Minute
+
 // works reports whether each of ts is not Down, or has had the successes that
 // would bring it up but for its hold-down.
-func works(ts []*target) bool {
+func works(now time.Time, ts ...*target) bool {
 	for _, t := range ts {
-		if t.v.State == health.Down && t.v.Against < max(t.check.th.Rise, 1) {
+		if t.v.State == health.Down && (t.v.Against < max(t.check.th.Rise, 1) || now.Sub(t.v.First) < proven) {
 			return false
 		}
 	}
