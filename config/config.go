@@ -30,6 +30,11 @@ type Config struct {
 	Zones     []Zone  // in file order
 	Drills    []Drill // practice runs, in file order
 
+	Keys        []Key // in file order
+	Transfer    Transfer
+	Secondaries []Secondary // in file order
+	Providers   []Provider  // in file order
+
 	Path string // of the file this came from, absolute
 }
 

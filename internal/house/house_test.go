@@ -29,6 +29,9 @@ var table = map[string]string{
 	"resolver":               "config resolver/zone x/sys",
 	"resolver/steer":         "config health",
 	"resolver/place":         "config resolver/steer maxminddb",
+	"providers/plan":         "",
+	"providers/kind":         "providers/plan libdns",
+	"internal/event":         "",
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",
 	"internal/drill":         "config health internal/chart resolver/steer",
 	"internal/controller":    "config health internal/drill resolver/place resolver/steer resolver/zone",
@@ -65,11 +68,12 @@ var modules = map[string]string{
 	"x/sync":       "golang.org/x/sync",
 	"x/term":       "golang.org/x/term",
 	"gonum/plot":   "gonum.org/v1/plot",
+	"libdns":       "github.com/libdns/libdns",
 }
 
 // values are the packages that compute and nothing else: no goroutine, no
 // socket, no clock.
-var values = []string{"health", "resolver/steer", "resolver/zone", "internal/audit", "internal/known"}
+var values = []string{"health", "resolver/steer", "resolver/zone", "internal/audit", "internal/known", "providers/plan"}
 
 func TestImportTable(t *testing.T) {
 	found := imports(t)

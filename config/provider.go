@@ -1,0 +1,41 @@
+package config
+
+import "time"
+
+// A Provider is an account at a DNS provider whose zones are kept in step with
+// what we answer.
+type Provider struct {
+	Name    string
+	Kind    string  // one of ProviderKinds, or "custom"
+	Account Account // what the kind is told
+
+	Zones []string // origins, fully qualified; empty: all
+	Only  []string // services that are pushed, fully qualified; empty: all of Zones
+	Adopt []string // names that are taken over although records of others stand there, fully qualified; "*": all services
+
+	Content   Content       // of steered names; default one
+	TTLMin    time.Duration // no record goes out with less; default what the provider's own floor is
+	Changes   int           // RRsets that one run may change without --force; 1–1,000,000, default 1000
+	Deletes   int           // RRsets that one run may delete without --force; default 10
+	Drift     Drift         // what happens to what others changed; default repair
+	Every     time.Duration // how often it is looked for; 1m–1 day, default 10m
+	Servers   []string      // authoritative servers to verify by, host:port; empty: those that the zone's NS records name
+	VerifyFor time.Duration // how long the servers may take to serve a push; default 2m
+}
+
+// An Account is what a kind of provider is told of an account, by the keys of
+// its row in ProviderKinds.
+type Account struct {
+	Endpoint string            // base URL, or host:port for rfc2136; "": the vendor's
+	Values   map[string]string // as project, region
+	Secrets  map[string]Secret // as token; Load reads them from files, or the environment has them
+}
+
+// Drift says what happens to a record of ours that somebody else changed.
+type Drift string
+
+// The policies on drift.
+const (
+	RepairDrift Drift = "repair" // it is written again
+	ReportDrift Drift = "report" // it is shown, and an alarm
+)
