@@ -71,9 +71,6 @@ func serve(c *cobra.Command, g *global, flags []config.Setting) error {
 		return err
 	}
 	log := node.Logger(cfg.Node.Log, c.ErrOrStderr())
-	if err := node.Check(cfg); err != nil { // before anything is said of its files
-		return err
-	}
 	known, err := node.Recall(cfg, 0, log)
 	if err != nil {
 		return err

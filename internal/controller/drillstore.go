@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/durable"
 )
 
 // drillsDir is the folder of reports in the state directory, and maxReports
@@ -58,23 +59,10 @@ func (s *drillStore) write(id string, text []byte) error {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.dir, tempPrefix+"*")
-	if err != nil {
+	if err := durable.Replace(s.path(id), text); err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails, as it should, once renamed
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), s.path(id))
-	}
-	if err != nil {
-		return err
-	}
+	var err error
 	ids := s.ids()
 	for _, old := range ids[:max(0, len(ids)-maxReports)] {
 		err = errors.Join(err, os.Remove(s.path(old)))

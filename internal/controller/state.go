@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/durable"
 )
 
 // A State is what a node remembers over a restart.
@@ -43,7 +43,7 @@ const stateFile = "state.json"
 // IsStateFile reports whether a file of that name in the state directory is
 // ours: the state, one set aside as damaged, or one half written.
 func IsStateFile(name string) bool {
-	return name == drillsDir || name == stateFile || name == stateFile+badSuffix || strings.HasPrefix(name, tempPrefix)
+	return name == drillsDir || name == stateFile || name == stateFile+badSuffix || durable.IsTemp(name)
 }
 
 // drills returns the folder of the reports of drills; "" where nothing is kept.
@@ -54,11 +54,8 @@ func (s *State) drills() string {
 	return filepath.Join(filepath.Dir(s.store.path), drillsDir)
 }
 
-// The names of the state file's companions.
-const (
-	badSuffix  = ".bad"
-	tempPrefix = ".state-"
-)
+// badSuffix is that of a state file set aside as damaged.
+const badSuffix = ".bad"
 
 // maxState is the largest state file that is read, in octets.
 const maxState = 256 << 20
@@ -104,29 +101,7 @@ func (st store) write(s *State) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(st.path), tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails, as it should, once renamed
-	if _, err = f.Write(text); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), st.path)
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(st.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return durable.Replace(st.path, text)
 }
 
 // state returns what is to outlive the process. Nothing writes to it later.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/durable"
 	"github.com/shunt-dns/shunt/internal/known"
 )
 
@@ -30,11 +31,8 @@ const (
 // isKnownFile reports whether a file of that name in the state directory is
 // one of them. The copies belong to whoever made them.
 func isKnownFile(name string) bool {
-	return slices.Contains([]string{runningFile, runningFile + nextSuffix, crashFile, lastCrash, goodFolder}, name)
+	return slices.Contains([]string{runningFile, crashFile, lastCrash, goodFolder}, name)
 }
-
-// nextSuffix is that of a file half written.
-const nextSuffix = ".new"
 
 // A Known keeps copies of configurations that have proven themselves, and
 // takes one back into force when a newer one ended the process. Make it with
@@ -57,6 +55,7 @@ type print struct {
 	cfg    *config.Config
 	hash   string // "" where its files cannot be told
 	rolled string // why it stands in for the files that are named; "" where it does not
+	untold error  // why there is no hash
 }
 
 // Recall takes the state directory of cfg, reads what the process before left
@@ -138,8 +137,7 @@ func (k *Known) watchCrashes() {
 func (k *Known) Start(cfg *config.Config, load func(instead map[string]string) (*config.Config, error)) *config.Config {
 	hash, _, err := fingerprint(cfg)
 	if err != nil {
-		k.log.Warn("a crash would not be laid to this configuration, and it is not kept", "error", err)
-		k.begin(print{cfg: cfg})
+		k.begin(print{cfg: cfg, untold: err}) // Run says so, if these files can be used at all
 		return cfg
 	}
 	for {
@@ -214,9 +212,7 @@ func (k *Known) vet(cfg *config.Config, force bool) (settle func(taken bool), er
 		return func(bool) {}, nil
 	}
 	p := print{cfg: cfg}
-	if p.hash, _, err = fingerprint(cfg); err != nil {
-		k.log.Warn("a crash would not be laid to this configuration, and it is not kept", "error", err)
-	}
+	p.hash, _, p.untold = fingerprint(cfg)
 	k.mu.Lock()
 	bad, known := k.memory.Blame(p.hash)
 	if known && !force && k.taken.hash != p.hash {
@@ -252,11 +248,13 @@ func (k *Known) settle(p print, force, taken bool) {
 func (k *Known) Run(ctx context.Context) error {
 	soaked := time.NewTimer(k.soak)
 	defer soaked.Stop()
+	k.warn()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-k.news:
+			k.warn()
 			soaked.Reset(k.soak)
 		case <-soaked.C:
 			if err := k.Keep(); err != nil {
@@ -264,6 +262,16 @@ func (k *Known) Run(ctx context.Context) error {
 				soaked.Reset(k.soak) // the files may be as they were, by then
 			}
 		}
+	}
+}
+
+// warn says so where what is in force cannot be told from another configuration.
+func (k *Known) warn() {
+	k.mu.Lock()
+	why := k.taken.untold
+	k.mu.Unlock()
+	if why != nil {
+		k.log.Warn("a crash would not be laid to this configuration, and it is not kept", "error", why)
 	}
 }
 
@@ -314,26 +322,9 @@ func (k *Known) save() {
 	text, err := json.MarshalIndent(k.memory, "", "  ")
 	k.mu.Unlock()
 	if err == nil {
-		err = replace(k.path(runningFile), text)
+		err = durable.Replace(k.path(runningFile), text)
 	}
 	if err != nil {
 		k.log.Warn("what is known of configurations is not saved", "error", err)
 	}
-}
-
-// replace writes text to the file path in one step.
-func replace(path string, text []byte) error {
-	next := path + nextSuffix
-	f, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }

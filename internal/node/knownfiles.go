@@ -136,6 +136,9 @@ func fileHash(path string) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
+// nextSuffix is that of a folder half copied.
+const nextSuffix = ".new"
+
 // copyTo copies the files of p to folder, each below it at its own path. When
 // they are not those that p was made of any more, there is no copy.
 func copyTo(folder string, p print) error {

@@ -1,0 +1,49 @@
+// Package durable writes files that outlive a crash. It keeps no state, and
+// never leaves a file half written under its own name.
+package durable
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// tempPrefix begins the names of files that are not whole yet.
+const tempPrefix = ".state-"
+
+// IsTemp reports whether a file of that name is one that Replace had not
+// finished when its process ended.
+func IsTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+
+// Replace makes text the content of the file path, in one step: whoever reads
+// it, also after a crash, finds all of the old content or all of the new. The
+// file has mode 0600. What was there stays where the error is not nil, unless
+// the folder alone could not be made durable.
+func Replace(path string, text []byte) error {
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, tempPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails, as it should, once renamed
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes the names in a folder outlive a crash.
+func syncFolder(folder string) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
