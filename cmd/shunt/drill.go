@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -191,7 +190,6 @@ func newDrillShow(g *global) *cobra.Command {
 
 func newDrillReport(g *global) *cobra.Command {
 	var html string
-	var markdown bool
 	cmd := &cobra.Command{
 		Use:   "report [ID]",
 		Short: "Print the report of a drill (default: the latest), or write it as a page",
@@ -205,8 +203,6 @@ plots that needs no other file.`,
 		}),
 	}
 	cmd.Flags().StringVar(&html, "html", "", "write a page with plots to `file`")
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "print Markdown (the default)")
-	cmd.MarkFlagsMutuallyExclusive("html", "markdown")
 	return cmd
 }
 
@@ -217,11 +213,7 @@ func (g *global) report(c *cobra.Command, node *admin.Client, id, page string) e
 		return err
 	}
 	if page != "" {
-		var b bytes.Buffer
-		if err := r.HTML(&b); err != nil {
-			return err
-		}
-		return os.WriteFile(page, b.Bytes(), 0o644)
+		return writePage(page, r.HTML)
 	}
 	return g.print(c.OutOrStdout(), r, func() { fmt.Fprint(c.OutOrStdout(), r.Markdown()) })
 }

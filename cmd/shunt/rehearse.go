@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -118,7 +119,7 @@ func (r *rehearsal) run(w io.Writer, name string) error {
 	}
 	report := rehearse.NewReport(plan, trace)
 	if r.html != "" {
-		if err := writeHTML(report, r.html); err != nil {
+		if err := writePage(r.html, report.HTML); err != nil {
 			return err
 		}
 	}
@@ -216,17 +217,13 @@ func scenario(name string) (*rehearse.Scenario, error) {
 	return rehearse.Parse(name, text)
 }
 
-// writeHTML writes report to the file path.
-func writeHTML(report *rehearse.Report, path string) error {
-	f, err := os.Create(path)
-	if err != nil {
+// writePage writes a page to the file path, once it is whole.
+func writePage(path string, page func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := page(&b); err != nil {
 		return err
 	}
-	err = report.HTML(f)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
+	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 
 // completeScenarios offers the scenarios of the library, and files.

@@ -266,7 +266,7 @@ func share(t *Trace, e Expectation, target string) (Value, string) {
 // moment of the scenario.
 func clientsMoved(honouring bool) metric {
 	return func(t *Trace, e Expectation) (Value, string) {
-		pool := t.index(t.struck())
+		pool := t.index(t.hurt)
 		if pool == nowhere {
 			return number(0), "the scenario strikes no pool of the service"
 		}

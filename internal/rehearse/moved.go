@@ -5,17 +5,6 @@ import (
 	"time"
 )
 
-// fault returns when the scenario first strikes pool, never if it does not.
-func (t *Trace) fault(pool string) time.Duration {
-	first := never
-	for _, ph := range t.Scenario.Phases {
-		if t.Roles[pool] == ph.Target && hurts(ph.Plane) && ph.Fault.Kind != NoFault {
-			first = min(first, ph.At)
-		}
-	}
-	return first
-}
-
 // left returns when node stopped answering with pool after a moment, never if
 // it did not.
 func (t *Trace) left(node int, pool string, after time.Duration) time.Duration {
@@ -45,11 +34,11 @@ func (t *Trace) back(node int, pool string, after time.Duration) time.Duration {
 // steerAway is the time from the first fault of the pool that is struck first
 // until no node answers with it.
 func steerAway(t *Trace, _ Expectation) (Value, string) {
-	pool := t.struck()
+	pool := t.hurt
 	if pool == "" {
 		return span_(never), "the scenario strikes no pool of the service"
 	}
-	at, last := t.fault(pool), time.Duration(0)
+	at, last := t.fault, time.Duration(0)
 	for n := range t.Nodes {
 		left := t.left(n, pool, at)
 		if left == never {
@@ -63,22 +52,22 @@ func steerAway(t *Trace, _ Expectation) (Value, string) {
 // detected is the time from the first fault of the pool that is struck first
 // to the first probe that fails.
 func detected(t *Trace, _ Expectation) (Value, string) {
-	pool := t.struck()
+	pool := t.hurt
 	if pool == "" || t.Detected == never {
 		return span_(never), "no probe fails"
 	}
-	return span_(t.Detected - t.fault(pool)), "a probe of " + pool
+	return span_(t.Detected - t.fault), "a probe of " + pool
 }
 
 // firstBack returns when any node answers with the struck pool again.
 func (t *Trace) firstBack() time.Duration {
-	pool := t.struck()
+	pool := t.hurt
 	if pool == "" {
 		return never
 	}
 	first := never
 	for n := range t.Nodes {
-		if left := t.left(n, pool, t.fault(pool)); left != never {
+		if left := t.left(n, pool, t.fault); left != never {
 			first = min(first, t.back(n, pool, left))
 		}
 	}
@@ -87,7 +76,7 @@ func (t *Trace) firstBack() time.Duration {
 
 func failback(t *Trace, _ Expectation) (Value, string) {
 	if at := t.firstBack(); at != never {
-		return span_(at), "the first answer with " + t.struck() + " again"
+		return span_(at), "the first answer with " + t.hurt + " again"
 	}
 	return span_(never), "nothing moves back within the rehearsal"
 }

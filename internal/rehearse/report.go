@@ -81,7 +81,7 @@ func NewReport(p Plan, t *Trace) *Report {
 		Scenario: t.Scenario.ID, Title: t.Scenario.Title, Source: t.Scenario.Source, Story: t.Scenario.Story,
 		Service: t.Service, Seed: p.Seed, Caches: len(t.Clients.caches), Nodes: len(t.Nodes),
 		Outage: t.Scenario.Length().Seconds(), Rehearsed: t.End.Seconds(),
-		Verdicts: t.Judge(), Times: t.times(), Struck: t.struck(), Assumed: assumed(t.Scenario),
+		Verdicts: t.Judge(), Times: t.times(), Struck: t.hurt, Assumed: assumed(t.Scenario),
 		Errors: Errors{round(t.errorMinutes(t.Clients)), round(t.alone()), round(t.errorMinutes(other))},
 	}
 	r.OK = !slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return !v.OK })
@@ -161,11 +161,11 @@ func assumed(s *Scenario) []string {
 
 // times measures the way from the first fault to the last client.
 func (t *Trace) times() Times {
-	pool := t.struck()
+	pool := t.hurt
 	if pool == "" {
 		return Times{}
 	}
-	at := t.fault(pool)
+	at := t.fault
 	since := func(d time.Duration) *float64 {
 		if d == never {
 			return nil

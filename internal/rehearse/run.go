@@ -63,6 +63,7 @@ func Run(p Plan) (*Trace, error) {
 	}
 	t.Service, t.TTL, t.Budget = svc.Name, svc.TTL, svc.Moves
 	t.Pools = poolsOf(svc, p.Config)
+	t.strike()
 	t.World = NewWorld(p.Scenario, roles, p.Seed)
 	n := nodes(p.Scenario)
 	t.Views = Vantages(n)
@@ -277,7 +278,7 @@ func (n *node) probe(pool string, m *config.Monitor, _ netip.Addr, at time.Time,
 
 // noticed writes down the first sign of the fault.
 func (n *node) noticed(pool string, saw Probed, at time.Duration) {
-	if at += saw.Took; !saw.Result.OK && at < n.t.Detected && pool == n.t.struck() && at >= n.t.fault(pool) {
+	if at += saw.Took; !saw.Result.OK && at < n.t.Detected && pool == n.t.hurt && at >= n.t.fault {
 		n.t.Detected = at
 	}
 }

@@ -31,6 +31,10 @@ type Trace struct {
 	Budget   int           // transitions that the service may have in an hour; 0: any number
 	APICalls int           // of a provider, between a probe and an answer
 	Crash    string        // what the code under rehearsal panicked with; "" if it did not
+
+	hurt   string        // the pool of the service that the scenario strikes first, "" when it strikes none
+	fault  time.Duration // when a fault of that pool begins; never if none does
+	harmed []*curve      // see harm; nil until somebody asks
 }
 
 // An Alarm is the beginning of one that a node raised.
@@ -116,16 +120,20 @@ func (t *Trace) poolOf(target string) string {
 	return ""
 }
 
-// struck returns the pool of the service that the scenario strikes first, "" when
-// it strikes none.
-func (t *Trace) struck() string {
-	first, found := time.Duration(0), ""
+// strike fills in hurt and fault.
+func (t *Trace) strike() {
+	first := never
 	for _, ph := range t.Scenario.Phases {
-		if p := t.poolOf(ph.Target); p != "" && hurts(ph.Plane) && (found == "" || ph.At < first) {
-			first, found = ph.At, p
+		if p := t.poolOf(ph.Target); p != "" && hurts(ph.Plane) && (t.hurt == "" || ph.At < first) {
+			first, t.hurt = ph.At, p
 		}
 	}
-	return found
+	t.fault = never
+	for _, ph := range t.Scenario.Phases {
+		if t.hurt != "" && t.Roles[t.hurt] == ph.Target && hurts(ph.Plane) && ph.Fault.Kind != NoFault {
+			t.fault = min(t.fault, ph.At)
+		}
+	}
 }
 
 // hurts reports whether users feel faults of a plane.
@@ -189,8 +197,15 @@ func (c *curve) upTo(at time.Duration) float64 {
 func (c *curve) between(from, to time.Duration) float64 { return c.upTo(to) - c.upTo(from) }
 
 // harm returns, by pool, the share of requests that fail over time; the load
-// of a pool is the greatest of all nodes.
+// of a pool is the greatest of all nodes. It is for when the rehearsal is over.
 func (t *Trace) harm() []*curve {
+	if t.harmed == nil {
+		t.harmed = t.harms()
+	}
+	return t.harmed
+}
+
+func (t *Trace) harms() []*curve {
 	turns := t.World.Turns(t.End)
 	for _, m := range t.Moves {
 		turns = append(turns, min(m.At, t.End))

@@ -14,16 +14,6 @@ func Places(s config.Service, policies map[string]*config.Policy, pools map[stri
 	return len(lenses(s, policies, pools)) > 0
 }
 
-// Latencies reports whether the answers of s depend on how fast its pools are:
-// then they may change with every table, and with time alone.
-func Latencies(s config.Service, policies map[string]*config.Policy) bool {
-	found := false
-	walkFilters(s.Policy, s.Pools, policies, nil, func(f config.Filter, _ []config.Choice) {
-		found = found || f.Kind == config.ByLatency
-	})
-	return found
-}
-
 // Classify returns the class key of a place for s: places with equal keys get
 // equal decisions, whatever the table says. The key is that a filter looks at
 // nothing of a place but
