@@ -105,6 +105,7 @@ func (w *Worker) Answer(dst, msg []byte, from netip.AddrPort, now time.Time, tr 
 	w.begin(now, tr)
 	reply = w.answer(dst, msg, from)
 	w.end()
+	w.timed()
 	return reply
 }
 

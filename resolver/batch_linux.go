@@ -194,6 +194,7 @@ func (l *batchLoop) answer(fd, flags int) (none bool) {
 	}
 	w.end()
 	l.send(fd, replies)
+	w.timed()
 	return false
 }
 

@@ -74,6 +74,10 @@ type counters struct {
 
 	silent, malformed, limited, slipped, truncated, panics atomic.Uint64
 	sendErrors                                             atomic.Uint64
+
+	batches uint32 // so far
+	batch   uint32 // queries of the last one
+	watches [transports]stopwatch
 }
 
 // A tally is what was counted since the last flush. It is the worker's own, so
@@ -122,8 +126,10 @@ func (c *counters) flushSteered() {
 // flush makes everything counted visible.
 func (c *counters) flush() {
 	t := &c.now
+	c.batch = 0
 	for i := range t.queries {
 		if n := t.queries[i]; n > 0 {
+			c.batch += n
 			c.queries[i].Add(uint64(n))
 			t.queries[i] = 0
 		}

@@ -59,6 +59,7 @@ type talk struct {
 // capacity must be replyRoom more than its length. At flushAt it pauses.
 func (t *talk) answer(w *Worker, out, in []byte, now time.Time, limits *config.TCP) (used int, _ []byte, p phase) {
 	w.begin(now, t.tr)
+	defer w.timed()
 	defer w.end()
 	for begin := len(out); len(out)-begin < flushAt; {
 		rest := in[used:]
