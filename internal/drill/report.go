@@ -67,6 +67,8 @@ type Stretch struct {
 	Mean    float64 `json:"mean_ms"`
 	Least   float64 `json:"least_ms"`
 	Most    float64 `json:"most_ms"`
+
+	Probed int `json:"probed_seconds"` // in which a latency was known
 }
 
 // A Moment is what is seen in one second of a drill.
@@ -268,7 +270,8 @@ func (t *Stretch) add(s Seen) {
 		t.Least = ms
 	}
 	t.Most = max(t.Most, ms)
-	t.Mean += (ms - t.Mean) / float64(t.Seconds)
+	t.Probed++
+	t.Mean += (ms - t.Mean) / float64(t.Probed)
 }
 
 // takes reports whether the drill takes pool away.

@@ -1,6 +1,9 @@
 package drill
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // points is how many points a series holds at most.
 const points = 1200
@@ -21,7 +24,7 @@ func (s *Series) add(at int, answers map[string]uint64) {
 	if s.Every == 0 {
 		s.Every = 1
 	}
-	for pool := range answers {
+	for _, pool := range slices.Sorted(maps.Keys(answers)) {
 		s.line(pool)
 	}
 	if s.open > 0 && s.open < s.Every {

@@ -29,7 +29,7 @@ func (p *Plan) What() string {
 // Markdown writes r for people.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Drill %s: %s\n\n%s\n\n", r.Plan.ID, r.Outcome, sentence(r.Plan.What()))
+	fmt.Fprintf(&b, "# Drill %s: %s\n\n%s\n\n", r.Plan.ID, r.Outcome, cell(sentence(r.Plan.What())))
 	rows := [][2]string{{"outcome", fmt.Sprintf("%s (%s)", r.Outcome, r.Why)}, {"node", r.Node}, {"began", stamp(r.Plan.Began)}}
 	if r.Ended != nil {
 		rows = append(rows, [2]string{"ended", fmt.Sprintf("%s, after %s", stamp(*r.Ended), r.Ended.Sub(r.Plan.Began).Round(time.Second))})
@@ -120,10 +120,21 @@ func (d *Difference) markdown() string {
 		fmt.Fprintf(&b, "| answers of %s | %s | %s |\n", c.Pool, points1(c.Then), points1(c.Now))
 	}
 	if d.FirstSteered != nil {
-		fmt.Fprintf(&b, "\nThe first steered answers came %+d s later than then.", *d.FirstSteered)
+		fmt.Fprintf(&b, "\nThe first steered answers came %s.", apart(float64(*d.FirstSteered), "later", "sooner"))
 	}
-	fmt.Fprintf(&b, "\nIt lasted %+.0f s longer.\n", d.Lasted)
+	fmt.Fprintf(&b, "\nIt lasted %s.\n", apart(d.Lasted, "longer", "less long"))
 	return b.String()
+}
+
+// apart says how far a time is from the one before.
+func apart(seconds float64, more, less string) string {
+	switch {
+	case seconds > 0:
+		return fmt.Sprintf("%.0f s %s than then", seconds, more)
+	case seconds < 0:
+		return fmt.Sprintf("%.0f s %s than then", -seconds, less)
+	}
+	return "as then"
 }
 
 // String writes t as a cell.
@@ -157,7 +168,7 @@ func cell(text string) string {
 }
 
 // sentence begins with a capital.
-func sentence(text string) string { return strings.ToUpper(text[:1]) + cell(text[1:]) + "." }
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
 // points1 writes a percentage.
 func points1(p float64) string { return fmt.Sprintf("%.1f%%", p) }
