@@ -24,18 +24,18 @@ func ending(set, expires, now time.Time) bool {
 // with the time since which it has held.
 func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	list := []Alarm{}
-	held := make(map[string]time.Time, len(c.held))
+	held := make(map[string]Alarm, len(c.held))
 	raise := func(code, severity, subject, what, mend string) {
 		key := code + " " + subject
 		if _, ok := held[key]; ok {
 			return // of another class of clients
 		}
-		since, ok := c.held[key]
-		if !ok {
-			since = now
+		a := Alarm{code, severity, subject, now, what, mend}
+		if before, ok := c.held[key]; ok {
+			a.Since = before.Since
 		}
-		held[key] = since
-		list = append(list, Alarm{code, severity, subject, since, what, mend})
+		held[key] = a
+		list = append(list, a)
 	}
 	if s.Blind != "" {
 		raise("blind", "critical", "", "this node cannot see the world: "+s.Blind, "verdicts hold until it can; check the node's own network")
@@ -74,6 +74,12 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	if why := c.unsaved(now); why != "" {
 		raise("state-not-saved", "warning", "", why, "a restart forgets verdicts and overrides; look at node.state_dir")
 	}
+	if c.deps.Conditions != nil {
+		for _, x := range c.deps.Conditions() {
+			raise(x.Code, x.Severity, x.Subject, x.What, x.Mend)
+		}
+	}
+	c.sayAlarms(held)
 	c.held = held
 	slices.SortStableFunc(list, func(a, b Alarm) int { return cmp.Compare(a.Severity, b.Severity) }) // critical before warning
 	return list
@@ -137,6 +143,16 @@ func stays(n int) string {
 		return "stays"
 	}
 	return "stay"
+}
+
+// A Condition is what another part of the node alarms about, as long as it
+// holds. The runbook in docs/operations.md has a section for each code.
+type Condition struct {
+	Code     string // as secondary-behind
+	Severity string // critical or warning
+	Subject  string // what it is about; "" for the node. An alarm is known by code and subject
+	What     string // a sentence for people; it may change while the condition holds
+	Mend     string // what to do
 }
 
 // A raiser raises an alarm; one that is raised already stays as it is.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/event"
 )
 
 // Refused is the error of a command that a safety rule forbids. It says what
@@ -36,6 +37,7 @@ func (c *Controller) Override(ctx context.Context, o health.Override, force bool
 		o.Set, o.Expires = anchor(o.Set, o.Expires, c.now())
 		c.overrides[o.Pool] = o
 		c.deps.Log.Warn("override set", "pool", o.Pool, "force", o.Force, "reason", o.Reason, "author", o.Author, "until", o.Expires)
+		c.sayOverride(o, "set", o.Reason, o.Author)
 		return nil
 	})
 }
@@ -49,6 +51,7 @@ func (c *Controller) ClearOverride(ctx context.Context, pool, author string) err
 		}
 		delete(c.overrides, pool)
 		c.deps.Log.Warn("override cleared", "pool", pool, "force", o.Force, "author", author)
+		c.sayOverride(o, "cleared", "", author)
 		return nil
 	})
 }
@@ -69,6 +72,7 @@ func (c *Controller) Failback(ctx context.Context, pool, reason, author string) 
 			return fmt.Errorf("pool %s does not wait", pool)
 		}
 		c.deps.Log.Warn("pool let back", "pool", pool, "waited", c.waits[pool], "reason", reason, "author", author)
+		c.say(event.Event{Kind: event.Override, Subject: pool, What: "pool " + pool + " is let back", Before: "waits", After: "back", Why: reason, Author: author})
 		falls := maps.Clone(c.falls)
 		delete(falls, pool)
 		c.falls = falls
@@ -87,6 +91,7 @@ func (c *Controller) Freeze(ctx context.Context, f health.Freeze) error {
 		f.Set, f.Expires = anchor(f.Set, f.Expires, c.now())
 		c.freeze = &frozen{Freeze: f, Pools: pools}
 		c.deps.Log.Warn("frozen: automation is off", "reason", f.Reason, "author", f.Author, "until", f.Expires)
+		c.sayFreeze("set", f.Reason, f.Author)
 		return nil
 	})
 }
@@ -97,6 +102,7 @@ func (c *Controller) Unfreeze(ctx context.Context, author string) error {
 		if c.freeze == nil {
 			return errors.New("nothing is frozen")
 		}
+		c.sayFreeze("cleared", "", author)
 		c.freeze = nil
 		c.deps.Log.Warn("unfrozen: automation is on again", "author", author)
 		return nil
@@ -126,6 +132,7 @@ func (c *Controller) Reload(ctx context.Context, force bool) error {
 	return errors.Join(err, c.do(ctx, func() error {
 		c.reload = Reload{At: c.now(), Problem: err.Error(), Restart: c.reload.Restart}
 		c.deps.Log.Error("reload refused: the configuration of before stays in force", "error", err)
+		c.say(event.Event{Kind: event.Reload, What: "a reload was refused: the configuration of before stays in force", After: "refused", Why: err.Error(), Level: event.Warning})
 		c.refresh()
 		return nil
 	}))
@@ -208,6 +215,7 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 	c.refitDrills(c.now())
 	c.drills.next = nil
 	c.reload, c.stale = Reload{At: c.now(), OK: true, Restart: restart}, ""
+	c.say(event.Event{Kind: event.Reload, What: "the configuration was read again and is in force", After: "taken"})
 	c.decide(reloaded)
 	c.deps.Log.Info("reloaded", "path", l.Config.Path, "zones", len(l.Config.Zones), "pools", len(l.Config.Pools), "needs_restart", restart)
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/resolver/steer"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
@@ -52,6 +53,9 @@ type Deps struct {
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
 
 	Answers func(want func(service string) bool) []Count // how often pools answered for wanted services; nil: nobody counts
+
+	Conditions func() []Condition // what other parts of the node alarm about, each second; must not block; nil: nothing
+	Event      event.Sink         // is told what happens; nil: nobody is
 }
 
 // A Certificate says how that of the node's own listeners is.
@@ -94,8 +98,10 @@ type Controller struct {
 	dirty     bool      // the state differs from the one last given to keep
 	saved     time.Time // when the state file was last written
 	storeErr  error
-	held      map[string]time.Time // since when each alarm holds, by its code and subject
-	started   *config.Config       // at the start: what a reload cannot change is still as there
+	held      map[string]Alarm        // the alarms that hold, by code and subject
+	told      map[string]health.State // the states of pools that were told of as events; nil: none were
+	moved     int                     // moves of answers in the decision under way
+	started   *config.Config          // at the start: what a reload cannot change is still as there
 	drills    drills
 	born      time.Time // when this Controller was made
 }
@@ -131,7 +137,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		gen:     nextThousand(state.Generation),
 		keep:    keeper{write: state.store.write, wrote: make(chan error, 1)},
 		saved:   d.Now(),
-		held:    map[string]time.Time{},
+		held:    map[string]Alarm{},
 		started: l.Config,
 		reload:  Reload{At: d.Now(), OK: true},
 	}
@@ -200,6 +206,7 @@ func (c *Controller) adopt(l *Loaded, calm map[string]steer.Calm) {
 	for pool, o := range c.overrides {
 		if c.pools[pool] == nil {
 			c.deps.Log.Warn("override dropped: its pool is no longer configured", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
+			c.sayOverride(o, "dropped", "its pool is no longer configured", "")
 			delete(c.overrides, pool)
 			c.dirty = true
 		}
@@ -306,12 +313,14 @@ func (c *Controller) expire() cause {
 	for pool, o := range c.overrides {
 		if !o.Active(now) {
 			c.deps.Log.Info("override ended", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
+			c.sayOverride(o, "ended", o.Reason, "")
 			delete(c.overrides, pool)
 			c.dirty, why = true, byHand
 		}
 	}
 	if c.freeze != nil && !c.freeze.Active(now) {
 		c.deps.Log.Warn("freeze ended: automation is on again", "reason", c.freeze.Reason, "author", c.freeze.Author)
+		c.sayFreeze("ended", c.freeze.Reason, "")
 		c.freeze = nil
 		c.dirty, why = true, byHand
 	}
@@ -334,6 +343,7 @@ func (c *Controller) decide(why cause) {
 		why = byHand
 	}
 	changed := why == reloaded
+	c.sayStates(live)
 	next := view{loaded: c.loaded, live: live, table: table}
 	for i := range c.groups {
 		if c.redecide(i, table, now, why) {
@@ -341,6 +351,7 @@ func (c *Controller) decide(why cause) {
 		}
 		next.soon(c.groups[i].wake)
 	}
+	c.sayMoved()
 	for _, at := range c.back {
 		next.soon(at)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
@@ -132,6 +133,7 @@ func (c *Controller) begin(p drill.Plan, fits map[string]placing, force, dry boo
 		if !dry {
 			c.drills.store.keep(r, c.drillNotKept)
 			c.deps.Log.Warn("drill refused", "id", plan.ID, "pools", plan.Pools, "author", plan.Author, "why", strings.Join(r.Refused, "; "))
+			c.sayDrill(plan, "refused", strings.Join(r.Refused, "; "), event.Warning)
 		}
 		text := fmt.Sprintf("the drill is refused, for %d %s:\n  - %s", len(r.Refused), plural(len(r.Refused), "reason", "reasons"), strings.Join(r.Refused, "\n  - "))
 		if len(never) > 0 {
@@ -155,6 +157,7 @@ func (c *Controller) begin(p drill.Plan, fits map[string]placing, force, dry boo
 	c.place(x)
 	c.deps.Log.Warn("drill begins", "id", plan.ID, "pools", plan.Pools, "services", r.Count, "share", plan.Share, "clients", plan.Clients,
 		"reason", plan.Reason, "author", plan.Author, "practice", plan.Practice, "until", plan.Ends, "breaks", strings.Join(soft, "; "))
+	c.sayDrill(plan, "running", plan.Reason, event.Warning)
 	return copyReport(r), nil
 }
 
@@ -228,6 +231,11 @@ func (c *Controller) endDrill(x *drilling, o drill.Outcome, why string, now time
 	}
 	c.dirty = true
 	c.drills.store.keep(x.report, c.drillNotKept)
+	level := event.Info
+	if o == drill.Failed {
+		level = event.Warning
+	}
+	c.sayDrill(x.plan(), string(o), why, level)
 	c.deps.Log.Warn("drill ends", "id", x.plan().ID, "pools", x.plan().Pools, "outcome", o, "why", why)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/event"
 )
 
 // A mark is what had been counted at a moment.
@@ -181,6 +182,7 @@ func (c *Controller) practise(now time.Time) bool {
 		c.setNext(d, wall)
 		if wall.Sub(due) > lateRun {
 			c.deps.Log.Warn("practice run missed, and not made up", "drill", d.Name, "due", due)
+			c.say(event.Event{Kind: event.Drill, Subject: d.Name, What: "practice run " + d.Name + " was missed, and is not made up", After: "missed", Level: event.Warning})
 			continue
 		}
 		p := drill.Plan{Practice: d.Name, Pools: d.Pools, Services: d.Services, Share: d.Share, Reason: d.Reason, Author: "schedule",
@@ -258,12 +260,14 @@ func (c *Controller) recallDrills(s *State, now time.Time) {
 		if why != "" {
 			r.End(now, drill.Interrupted, why)
 			c.drills.store.keep(r, c.drillNotKept)
+			c.sayDrill(&r.Plan, string(drill.Interrupted), why, event.Info)
 			c.deps.Log.Warn("drill ended", "id", r.Plan.ID, "why", why)
 			continue
 		}
 		r.Note(now, "the node started anew, and goes on with it")
 		c.drills.running = append(c.drills.running, x)
 		c.place(x)
+		c.sayDrill(&r.Plan, "running", "the node started anew, and goes on with it", event.Info)
 		c.deps.Log.Warn("drill goes on after a start", "id", r.Plan.ID, "pools", r.Plan.Pools, "until", r.Plan.Ends)
 	}
 }

@@ -210,6 +210,9 @@ func (c *Controller) logMove(g *group, prev, d *steer.Decision) {
 	case d.FailOpen:
 		level = slog.LevelError
 	}
+	if level != slog.LevelDebug {
+		c.sayMove(g, prev, d)
+	}
 	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "alike", g.alike, "policy", g.service.Policy,
 		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }

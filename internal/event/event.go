@@ -2,7 +2,8 @@
 // look on: an Event is one thing, a Log the latest of them in order, with a
 // number each, so that a reader can go on where it was.
 //
-// It decides nothing, and whoever reads slowly never delays who writes.
+// It decides nothing. Whoever reads slowly never delays who writes, and
+// neither does the disk.
 package event
 
 import "time"
@@ -26,14 +27,22 @@ type Event struct {
 	ID      uint64    `json:"id"` // grows by one with each event, also over restarts
 	At      time.Time `json:"at"`
 	Kind    Kind      `json:"kind"`
-	Subject string    `json:"subject"`          // pool, service, secondary, provider, drill or alarm code it is about; may be ""
+	Subject string    `json:"subject"`          // pool, service, secondary, provider or drill it is about; of an alarm, that of the alarm; may be ""
+	Code    string    `json:"code,omitempty"`   // of an alarm, as pool-down
 	What    string    `json:"what"`             // one sentence for people
 	Before  string    `json:"before,omitempty"` // state it left, as "up"
 	After   string    `json:"after,omitempty"`  // state it came to, as "down", "raised", "cleared"
 	Why     string    `json:"why,omitempty"`    // the reason: of a probe, or the words of a person
 	Author  string    `json:"author,omitempty"` // the person, where it was one
-	Level   string    `json:"level"`            // info, warning or critical
+	Level   string    `json:"level"`            // Info, Warning or Critical
 }
+
+// The levels of events.
+const (
+	Info     = "info"
+	Warning  = "warning"
+	Critical = "critical"
+)
 
 // A Sink takes events; it returns at once. A nil Sink drops them.
 type Sink func(Event)

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/resolver"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
@@ -49,6 +51,7 @@ type Node struct {
 	lock    *os.File // the state directory, taken for as long as the node lives; nil where Options.Known has it
 	runner  *monitor.Runner
 	ctl     *controller.Controller
+	events  *event.Log
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
 	first   sync.Once
@@ -102,6 +105,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	if err != nil {
 		return err
 	}
+	n.events = event.Open(filepath.Join(cfg.Node.StateDir, eventsFile))
 	n.ctl = controller.New(l, state, controller.Deps{
 		Monitor: n.runner,
 		Publish: n.publish,
@@ -114,6 +118,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 		Certificate: n.certificate,
 		Answers:     n.answers,
+
+		Conditions: n.conditions,
+		Event:      n.events.Say,
 	})
 	return nil
 }
@@ -151,6 +158,20 @@ func (n *Node) certificate() controller.Certificate {
 	}
 	ends, ending := n.keypair.Ends(time.Now())
 	return controller.Certificate{Problem: n.keypair.Problem(), Ends: ends, Ending: ending}
+}
+
+// eventsFile is where the latest events are kept in the state directory.
+const eventsFile = "events.jsonl"
+
+// conditions lists what the parts of the node beside the controller alarm
+// about.
+func (n *Node) conditions() []controller.Condition {
+	var list []controller.Condition
+	if why := n.events.Problem(); why != "" {
+		list = append(list, controller.Condition{Code: "events-not-saved", Severity: "warning",
+			What: why, Mend: "a restart forgets the latest events; look at node.state_dir"})
+	}
+	return list
 }
 
 // close ends what open opened.
@@ -198,6 +219,7 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	defer n.close()
 	g, ctx := errgroup.WithContext(ctx)
 	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Version: n.opts.Version, Log: n.opts.Log}
+	g.Go(func() error { return n.events.Run(ctx) })
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })
 	g.Go(func() error { return n.reloads(ctx, hup) })

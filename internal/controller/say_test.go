@@ -1,0 +1,161 @@
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/event"
+)
+
+// A scribe notes events as "transition a up>down warning".
+type scribe struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (s *scribe) note(e event.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s>%s %s", e.Kind, e.Code, e.Subject, e.Before, e.After, e.Level)), " "))
+}
+
+// await waits until line was noted, and forgets all up to it.
+func (s *scribe) await(t *testing.T, line string) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		s.mu.Lock()
+		for i, l := range s.said {
+			if l == line {
+				s.said = s.said[i+1:]
+				s.mu.Unlock()
+				return
+			}
+		}
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.Fatalf("%q was not said; said were\n%s", line, strings.Join(s.said, "\n"))
+}
+
+// TestEvents tells a story and listens.
+func TestEvents(t *testing.T) {
+	s := &scribe{}
+	var mu sync.Mutex
+	var conditions []Condition
+	b := start(t, t.TempDir(), "a+ b+ c+", func(c *Controller) {
+		c.deps.Event = s.note
+		c.deps.Conditions = func() []Condition { mu.Lock(); defer mu.Unlock(); return conditions }
+	})
+	defer b.stop()
+	<-b.snapshots
+	s.mu.Lock()
+	for _, l := range s.said {
+		if strings.HasPrefix(l, "transition a") {
+			t.Errorf("a start where all is well says %q", l)
+		}
+	}
+	s.mu.Unlock()
+
+	b.monitor.say("a- b+ c+")
+	s.await(t, "transition a up>down warning")
+	s.await(t, "transition www.example.test. a>b info")
+	s.await(t, "alarm pool-down a >raised warning")
+	b.monitor.say("a- b- c-")
+	s.await(t, "transition b up>down warning")
+	s.await(t, "alarm fail-open api.example.test. >raised critical")
+	b.monitor.say("a+ b+ c+")
+	s.await(t, "transition a down>up info")
+	s.await(t, "alarm pool-down a >cleared info")
+
+	ctx := t.Context()
+	o, err := health.NewOverride("b", health.ForceDown, "a test", "kim", time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Override(ctx, o, false); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "override b >set warning")
+	if err := b.ClearOverride(ctx, "b", "kim"); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "override b down>cleared info")
+	o.Set, o.Expires = time.Now(), time.Now().Add(1200*time.Millisecond)
+	if err := b.Override(ctx, o, false); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "override b down>ended info")
+	f, err := health.NewFreeze("a test", "kim", time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Freeze(ctx, f); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "override freeze >set warning")
+	if err := b.Unfreeze(ctx, "kim"); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "override freeze >cleared warning")
+
+	if err := b.Reload(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "reload >taken info")
+	b.write("nonsense: 1")
+	if b.Reload(ctx, false) == nil {
+		t.Fatal("nonsense was taken")
+	}
+	s.await(t, "reload >refused warning")
+	s.await(t, "alarm reload-refused >raised warning")
+
+	mu.Lock()
+	conditions = []Condition{{Code: "secondary-behind", Severity: "warning", Subject: "ns2", What: "ns2 is behind", Mend: "look"}}
+	mu.Unlock()
+	s.await(t, "alarm secondary-behind ns2 >raised warning")
+	found := false
+	for _, a := range b.Status().Alarms {
+		found = found || a.Code == "secondary-behind" && a.Subject == "ns2" && a.Mend == "look"
+	}
+	if !found {
+		t.Errorf("the status has no alarm of the condition: %+v", b.Status().Alarms)
+	}
+	mu.Lock()
+	conditions = nil
+	mu.Unlock()
+	s.await(t, "alarm secondary-behind ns2 >cleared info")
+}
+
+// An outage of everything says so, and leaves room for what led to it.
+func TestEventsOfManyMoves(t *testing.T) {
+	s := &scribe{}
+	dir := t.TempDir()
+	var text strings.Builder
+	text.WriteString("node: {name: ns1.example.test, state_dir: state}\nlisten: {dns: [\"127.0.0.1:5399\"], control: shunt.sock}\npools:\n")
+	for _, p := range "abc" {
+		fmt.Fprintf(&text, "  - {name: %c, addresses: [192.0.2.1]}\n", p)
+	}
+	text.WriteString("zones:\n  - name: example.test\n    services:\n")
+	for i := range 2 * mostMoves {
+		fmt.Fprintf(&text, "      - {name: s%d, pools: [{pool: a, weight: %d}, b, c], policy: failover}\n", i, i+1)
+	}
+	writeFile(t, dir, "shunt.yaml", text.String())
+	b := start(t, dir, "a+ b+ c+", func(c *Controller) { c.deps.Event = s.note })
+	defer b.stop()
+	<-b.snapshots
+	s.mu.Lock()
+	s.said = nil
+	s.mu.Unlock()
+	b.monitor.say("a- b+ c+")
+	s.await(t, "transition > info")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.said); n > 10 {
+		t.Errorf("%d events behind the sum", n)
+	}
+}
