@@ -41,6 +41,7 @@ var table = map[string]string{
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
+	"internal/vendortest":    "",
 	"internal/rehearse":      "config health health/monitor health/probe internal/chart internal/controller internal/known resolver/steer resolver/zone miekg/dns yaml",
 	"internal/chart":         "gonum/plot",
 	"internal/known":         "",
