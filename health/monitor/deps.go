@@ -43,6 +43,11 @@ type Deps struct {
 	// has ended, where Probe is the default.
 	Hints func(ctx context.Context, tell func([]Hint))
 
+	// Observe hears of the result of every scheduled probe and look-up (of the
+	// zero Addr) as it comes in, before it counts. It must not wait. Nil:
+	// nobody does.
+	Observe func(health.Target, health.Result)
+
 	// Logger takes one line per transition. Default: slog.Default().
 	Logger *slog.Logger
 

@@ -71,11 +71,13 @@ type crew struct {
 	pushed time.Time                                   // when workers beyond brisk were started last
 	dial   func(context.Context, netip.AddrPort) error // to a control
 	rounds chan<- round
+
+	observe func(health.Target, health.Result) // may be nil
 }
 
 // newCrew returns a crew for r whose workers end with ctx.
 func newCrew(ctx context.Context, r *Runner) *crew {
-	return &crew{ctx: ctx, jobs: make(chan job), out: make(chan outcome, 256), most: r.d.Workers, dial: r.d.Control, rounds: r.rounds}
+	return &crew{ctx: ctx, jobs: make(chan job), out: make(chan outcome, 256), most: r.d.Workers, dial: r.d.Control, rounds: r.rounds, observe: r.d.Observe}
 }
 
 // ask begins a round of controls.
@@ -194,6 +196,9 @@ func (c *crew) shrink() {
 func (c *crew) work(j job) {
 	for j.t != nil {
 		o := run(c.ctx, j)
+		if c.observe != nil {
+			c.observe(j.t.id, o.r)
+		}
 		select {
 		case c.out <- o:
 		case <-c.ctx.Done():
