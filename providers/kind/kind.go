@@ -33,6 +33,14 @@ type Applier interface {
 	Apply(ctx context.Context, zone string, changes []plan.Change) error
 }
 
+// A Reader can read the records of some names alone. One that is none is asked
+// for all records of the zone.
+type Reader interface {
+	// Read returns all records that stand at names, which are fully qualified.
+	// It may return others beside them, never less.
+	Read(ctx context.Context, zone string, names []string) ([]libdns.Record, error)
+}
+
 // An Abler says what its provider can do. One that does not say has the zero
 // Abilities.
 type Abler interface{ Abilities() Abilities }
@@ -46,6 +54,24 @@ type Abilities struct {
 	MinTTL  time.Duration // lowest TTL that is taken; less is clamped or refused
 	TTLs    []uint32      // the only TTLs that are taken, in seconds, ascending; nil: any from MinTTL
 	Alias   bool          // the apex can hold a name that the provider resolves (ALIAS, ANAME, a flattened CNAME)
-	Types   []string      // of records that can be held beside A, AAAA, CNAME and TXT
+	Types   []string      // of records that can be held beside A, AAAA, CNAME and TXT; ALIAS where Alias is set is understood
 	Publish bool          // changes are seen only after a further step, which the adapter takes itself
+}
+
+// paceKey is the key of a context's pace.
+type paceKey struct{}
+
+// WithPace returns a context whose requests wait for their turn by wait.
+func WithPace(ctx context.Context, wait func(context.Context) error) context.Context {
+	return context.WithValue(ctx, paceKey{}, wait)
+}
+
+// Pace waits until the account may be sent one more request. An adapter calls
+// it before each request that it sends; the error is that of ctx, and the
+// request is not to be sent.
+func Pace(ctx context.Context) error {
+	if wait, ok := ctx.Value(paceKey{}).(func(context.Context) error); ok {
+		return wait(ctx)
+	}
+	return ctx.Err()
 }
