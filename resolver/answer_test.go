@@ -57,7 +57,7 @@ func TestNotReady(t *testing.T) {
 	if got := dnstest.Line(w.Answer(make([]byte, 0, 512), query, client, moment, UDP)); got != want {
 		t.Errorf("without it again: %s", got)
 	}
-	a.Swap(snapshotForTest(t).Set().Snapshot(2, nil))
+	a.Swap(snapshotForTest(t).Set().Snapshot(2, nil, nil))
 	query = dnstest.Ask(t, "svc.example.test. A +rd +edns")
 	if got := dnstest.Line(w.Answer(make([]byte, 0, 512), query, client, moment, UDP)); got != strings.Replace(want, "www", "svc", 1) {
 		t.Errorf("a service without anything to answer with: %s", got)

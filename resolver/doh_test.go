@@ -140,7 +140,7 @@ func TestHTTPSUntaken(t *testing.T) {
 	if len(ps) > 0 {
 		t.Fatal(ps)
 	}
-	s.Swap(zone.NewSet([]*zone.Zone{z}).Snapshot(1, nil))
+	s.Swap(zone.NewSet([]*zone.Zone{z}).Snapshot(1, nil, nil))
 	lazy := v.web()
 	lazy.client.Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 4 << 10}
 	const all = 3 * untaken

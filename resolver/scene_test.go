@@ -49,7 +49,7 @@ func snapshotForTest(t testing.TB) *zone.Snapshot {
 		t.Fatal(problems)
 	}
 	set := zone.NewSet([]*zone.Zone{z})
-	return set.Snapshot(1, steeredForTest(set))
+	return set.Snapshot(1, steeredForTest(set), nil)
 }
 
 // steeredForTest packs what each group of set answers.

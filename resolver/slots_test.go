@@ -30,7 +30,7 @@ func namedServices(t testing.TB, names ...string) *zone.Snapshot {
 		t.Fatal(problems)
 	}
 	set := zone.NewSet([]*zone.Zone{z})
-	return set.Snapshot(1, steeredForTest(set))
+	return set.Snapshot(1, steeredForTest(set), nil)
 }
 
 // TestCountsThroughReloads: a line is a reload with these services and one

@@ -46,7 +46,7 @@ func placesForTest(t testing.TB) *zone.Snapshot {
 	one, two := pool("one", 1), pool("two", 2)
 	return zone.NewSet([]*zone.Zone{z}).Snapshot(1, []*zone.Steered{
 		zone.PackPlaces(m, []int32{0, 1}, []zone.Answers{{Variants: []zone.Variant{two}}, {Variants: []zone.Variant{one}}}),
-		zone.PackPlaces(m, []int32{0, 0}, []zone.Answers{{Variants: []zone.Variant{one, two}, Draw: steer.Stay}})})
+		zone.PackPlaces(m, []int32{0, 0}, []zone.Answers{{Variants: []zone.Variant{one, two}, Draw: steer.Stay}})}, nil)
 }
 
 // TestSubnet: whose address an answer is for, and what is said of it. A reply

@@ -138,7 +138,7 @@ func TestManyAlarms(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(l, &State{}, Deps{})
-	v := &view{loaded: l, live: table, table: table, snapshot: l.Set.Snapshot(1, nil)}
+	v := &view{loaded: l, live: table, table: table, snapshot: l.Set.Snapshot(1, nil, nil)}
 	begin := time.Now()
 	first, second := c.status(v, begin), c.status(v, begin.Add(time.Hour))
 	if took := time.Since(begin); took > time.Second {

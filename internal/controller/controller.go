@@ -393,7 +393,7 @@ func (c *Controller) publish() *zone.Snapshot {
 	for i := range c.groups {
 		steered[i] = c.groups[i].steered
 	}
-	s := c.loaded.Set.Snapshot(c.gen, steered)
+	s := c.loaded.Set.Snapshot(c.gen, steered, nil)
 	c.deps.Publish(s)
 	return s
 }

@@ -153,7 +153,7 @@ func snapshotOf(set *Set, variants map[string][]Variant) *Snapshot {
 	for _, g := range set.Groups() {
 		steered = append(steered, Pack(variants[g.Name]))
 	}
-	return set.Snapshot(1, steered)
+	return set.Snapshot(1, steered, nil)
 }
 
 // answerAll returns the questions in text, each with its answer below it.

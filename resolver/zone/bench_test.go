@@ -69,7 +69,7 @@ func scene(t testing.TB, n int) *Snapshot {
 	w := Variant{Pool: "b", Weight: 5, Addrs: addrs[1:], TTL: 30}
 	c := Variant{Pool: "c", Target: "www.global.cdn.test.", TTL: 30}
 	return NewSet([]*Zone{z}).Snapshot(1, []*Steered{
-		Pack([]Variant{v}), Pack([]Variant{v, w}), Pack([]Variant{c})})
+		Pack([]Variant{v}), Pack([]Variant{v, w}), Pack([]Variant{c})}, nil)
 }
 
 // kinds are the questions whose cost is watched.
@@ -179,7 +179,7 @@ func BenchmarkFlip(b *testing.B) {
 		for i := range steered {
 			steered[i] = Pack(vs)
 		}
-		set.Snapshot(2, steered)
+		set.Snapshot(2, steered, nil)
 	}
 }
 
@@ -216,7 +216,7 @@ func geoScene(t testing.TB, n int) *Snapshot {
 		Pack(vs[:1]),
 		PackPlaces(m, of, []Answers{{Variants: vs[:1]}, {Variants: vs[1:2]}, {Variants: vs[2:]}}),
 		PackPlaces(nil, []int32{0}, []Answers{{Variants: vs, Draw: steer.Again, Window: 300}}),
-	})
+	}, nil)
 }
 
 // TestPlacesAllocateNothing: neither a look-up of the client's class nor a draw

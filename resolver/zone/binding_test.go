@@ -54,7 +54,7 @@ func bound(t testing.TB, union bool, pools ...string) *Snapshot {
 	for i, s := range set.Groups() {
 		steered[i] = PackPlaces(nil, []int32{0}, []Answers{AnswersOf(d, s, bindings, table)})
 	}
-	return set.Snapshot(1, steered)
+	return set.Snapshot(1, steered, nil)
 }
 
 // short returns the answer, then the authority's types, then the additional
@@ -124,7 +124,7 @@ func TestManyHints(t *testing.T) {
 	for i := range 100 {
 		v.Addrs = append(v.Addrs, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
 	}
-	snap := NewSet([]*Zone{serviceZone(t, "www.example.test.")}).Snapshot(1, []*Steered{Pack([]Variant{v})})
+	snap := NewSet([]*Zone{serviceZone(t, "www.example.test.")}).Snapshot(1, []*Steered{Pack([]Variant{v})}, nil)
 	wire, _ := wireName("www.example.test.")
 	msg, _ := snap.Append(queryMessage(wire, dns.TypeHTTPS), Question{Name: wire, Type: dns.TypeHTTPS}, 512)
 	m := new(dns.Msg)

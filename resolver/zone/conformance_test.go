@@ -33,7 +33,7 @@ func recorded(t *testing.T, file string) {
 	asked, failed := 0, 0
 	for _, c := range readFerrets(t, file) {
 		z := parse(t, soaOwner(t, c.Zone), c.Zone)
-		snap := NewSet([]*Zone{z}).Snapshot(1, nil)
+		snap := NewSet([]*Zone{z}).Snapshot(1, nil, nil)
 		for _, q := range c.Q {
 			asked++
 			got, agreed := ask(t, snap, q.Query.Name, q.Query.Type), false

@@ -31,6 +31,7 @@ func (v *revision) edit() *edit {
 		return nil
 	}
 	next := *z
+	next.digest = new(atomic.Pointer[digest])
 	next.nodes = slices.Clone(z.nodes)
 	t := &table{z: &next, kids: slices.Clone(p.kids), used: p.used, tombs: p.tombs, wasted: p.wasted, names: p.names, relink: noRelink, shared: p.shared}
 	if most := len(z.nodes) * fullest / 100; p.used+v.missing() > most {

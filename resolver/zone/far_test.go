@@ -22,7 +22,7 @@ func TestFarNames(t *testing.T) {
 	for i := range servers {
 		fmt.Fprintf(&b, "sub NS ns%d.servers.sub\nns%d.servers.sub A 10.0.%d.%d\n", i, i, i/256, i%256)
 	}
-	snap := NewSet([]*Zone{parse(t, "example.test.", b.String())}).Snapshot(1, nil)
+	snap := NewSet([]*Zone{parse(t, "example.test.", b.String())}).Snapshot(1, nil, nil)
 	m, _, err := snap.Records("www.sub.example.test.", dns.TypeA, netip.Addr{}, 0)
 	if err != nil || m.Truncated || len(m.Ns) != servers || len(m.Extra) != servers {
 		t.Fatalf("%v, %d servers, %d addresses", err, len(m.Ns), len(m.Extra))
@@ -51,7 +51,7 @@ func TestManyZones(t *testing.T) {
 		}
 		zones = append(zones, z)
 	}
-	snap := NewSet(zones).Snapshot(1, nil)
+	snap := NewSet(zones).Snapshot(1, nil, nil)
 	for i, z := range zones {
 		for _, ask := range []string{"www." + z.Name(), z.Name(), "no.where." + z.Name()} {
 			if _, info, err := snap.Records(ask, dns.TypeA, netip.Addr{}, 0); err != nil || info.Zone != int32(i) || z.Serial() != uint32(i) {

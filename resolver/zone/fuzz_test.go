@@ -32,7 +32,7 @@ func FuzzParse(f *testing.F) {
 		if z == nil {
 			return
 		}
-		snap := NewSet([]*Zone{z}).Snapshot(1, nil)
+		snap := NewSet([]*Zone{z}).Snapshot(1, nil, nil)
 		for i := range z.nodes {
 			n := &z.nodes[i]
 			if n.at <= tomb {
@@ -68,7 +68,7 @@ func FuzzLookup(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		snap := NewSet([]*Zone{parse(t, origin, text)}).Snapshot(1, nil)
+		snap := NewSet([]*Zone{parse(t, origin, text)}).Snapshot(1, nil, nil)
 		for range 8 {
 			name, typ := smallName(origin, pick), oracleTypes[pick(len(oracleTypes))]
 			if diff := compare(o, snap, name, typ); diff != "" {

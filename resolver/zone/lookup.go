@@ -86,7 +86,7 @@ func (r *reply) to(s *Snapshot, msg []byte, q *Question, limit int) []byte {
 // whether there is a next name to go on with.
 func (r *reply) step(zi int32) bool {
 	z := r.snap.set.zones[zi]
-	r.zone = z
+	r.zone, r.zi = z, zi
 	n, i := z.closest(r.name())
 	if n.cut != 0 {
 		c := z.at(n.cut)
@@ -123,9 +123,7 @@ func (r *reply) step(zi int32) bool {
 func (r *reply) static(n *node) bool {
 	set, ok := r.pick(n)
 	if ok {
-		if r.answer(set.body, set.count) {
-			r.additional(set)
-		}
+		r.own(set)
 		return false
 	}
 	if set, ok = r.zone.get(n, dns.TypeCNAME); ok {
@@ -133,6 +131,18 @@ func (r *reply) static(n *node) bool {
 	}
 	r.negative(maxTTL)
 	return false
+}
+
+// own answers with static records of the current name.
+func (r *reply) own(set rrset) {
+	if !r.answer(set.body, set.count) {
+		return
+	}
+	if set.typ == dns.TypeSOA {
+		r.serial()
+		return
+	}
+	r.additional(set)
 }
 
 // pick returns the RRset at n that the question asks for.
@@ -151,9 +161,7 @@ func (r *reply) pick(n *node) (rrset, bool) {
 func (r *reply) steer(n *node, group int32) bool {
 	if r.qtype != dns.TypeANY {
 		if set, ok := r.zone.get(n, r.qtype); ok {
-			if r.answer(set.body, set.count) {
-				r.additional(set)
-			}
+			r.own(set)
 			return false
 		}
 	}

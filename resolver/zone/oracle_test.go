@@ -304,7 +304,7 @@ func checkSmall(t interface{ Fatalf(string, ...any) }, tb testing.TB, origin str
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	snap := NewSet([]*Zone{parse(tb, origin, text)}).Snapshot(1, nil)
+	snap := NewSet([]*Zone{parse(tb, origin, text)}).Snapshot(1, nil, nil)
 	for range 12 {
 		name, typ := smallName(origin, pick), oracleTypes[pick(len(oracleTypes))]
 		if diff := compare(o, snap, name, typ); diff != "" {

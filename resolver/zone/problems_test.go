@@ -156,7 +156,7 @@ func TestLineEnds(t *testing.T) {
 	text := "$TTL 60\n@ SOA ns hm (\n 1 2\n 3 4 5 )\n@ NS ns ; c\nns A ( ; c\n192.0.2.1\n)\nt TXT \"a\" ; c\n $ORIGIN x\n"
 	text = strings.ReplaceAll(strings.Replace(text, " $O", "$O", 1), "\n", "\r\n")
 	z := parse(t, "example.test.", text)
-	if got := answer(t, NewSet([]*Zone{z}).Snapshot(1, nil), []string{"ns.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.1") || z.Records() != 4 {
+	if got := answer(t, NewSet([]*Zone{z}).Snapshot(1, nil, nil), []string{"ns.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.1") || z.Records() != 4 {
 		t.Errorf("%d records, %s", z.Records(), got)
 	}
 }
@@ -177,7 +177,7 @@ func TestWithoutFile(t *testing.T) {
 		if len(ps) > 0 {
 			t.Fatal(ps)
 		}
-		if got := answer(t, NewSet([]*Zone{z}).Snapshot(1, nil), strings.Fields(c.asks)); got != c.want {
+		if got := answer(t, NewSet([]*Zone{z}).Snapshot(1, nil, nil), strings.Fields(c.asks)); got != c.want {
 			t.Errorf("%s: got %s want %s", c.asks, got, c.want)
 		}
 	}

@@ -76,7 +76,7 @@ func different(a, b *Zone, names []string) string {
 	if told(a) != told(b) {
 		return fmt.Sprintf("%s, %s", told(a), told(b))
 	}
-	sa, sb := NewSet([]*Zone{a}).Snapshot(1, nil), NewSet([]*Zone{b}).Snapshot(1, nil)
+	sa, sb := NewSet([]*Zone{a}).Snapshot(1, nil, nil), NewSet([]*Zone{b}).Snapshot(1, nil, nil)
 	for _, name := range names {
 		for _, typ := range oracleTypes {
 			ma, _, _ := sa.Records(name, typ, netip.Addr{}, 0)

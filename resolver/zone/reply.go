@@ -12,6 +12,7 @@ import (
 type reply struct {
 	snap  *Snapshot
 	zone  *Zone // of the current name
+	zi    int32 // its index
 	msg   []byte
 	base  int // length of header and question
 	limit int // of the message
@@ -162,7 +163,14 @@ func (r *reply) negative(ttl uint32) {
 	if !r.add(z.soa, 1, owner, inAuthority) {
 		return
 	}
+	r.serial()
 	r.shorten(at, ttl)
+}
+
+// serial gives the SOA that was added last the serial that the snapshot has
+// for the current zone: packed records have that of the file.
+func (r *reply) serial() {
+	binary.BigEndian.PutUint32(r.msg[len(r.msg)-soaTail:], r.snap.serials[r.zi])
 }
 
 // shorten lowers the TTLs of the records from offset at on to at most ttl

@@ -53,7 +53,7 @@ func NewSet(zones []*Zone) *Set {
 		}
 	}
 	here := Pack([]Variant{{Addrs: []netip.Addr{netip.IPv4Unspecified()}}})
-	s.still = s.Snapshot(0, slices.Repeat([]*Steered{here}, len(s.groups)))
+	s.still = s.Snapshot(0, slices.Repeat([]*Steered{here}, len(s.groups)), nil)
 	return s
 }
 

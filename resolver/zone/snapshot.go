@@ -12,16 +12,26 @@ import (
 type Snapshot struct {
 	set        *Set
 	steered    []*Steered
+	serials    []uint32 // by zone: of the SOA that is answered
 	generation uint64
 }
 
-// Snapshot returns the set with group i answering as in steered[i]. It costs
-// as much as there are groups, however many names share them. A group without
-// an answer, because steered is short or nil there, answers SERVFAIL.
-func (s *Set) Snapshot(generation uint64, steered []*Steered) *Snapshot {
+// Snapshot returns the set with group i answering as in steered[i], and zone i
+// with the serial serials[i]. It costs as much as there are groups and zones,
+// however many names share them. A group without an answer, because steered is
+// short or nil there, answers SERVFAIL. A zone without a serial, because serials
+// is short or 0 there, has that of its file.
+func (s *Set) Snapshot(generation uint64, steered []*Steered, serials []uint32) *Snapshot {
 	all := make([]*Steered, len(s.groups))
 	copy(all, steered)
-	return &Snapshot{set: s, steered: all, generation: generation}
+	given := make([]uint32, len(s.zones))
+	copy(given, serials)
+	for i, z := range s.zones {
+		if given[i] == 0 {
+			given[i] = z.serial
+		}
+	}
+	return &Snapshot{set: s, steered: all, serials: given, generation: generation}
 }
 
 // Generation returns the number given to Set.Snapshot.

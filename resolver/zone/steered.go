@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
 
@@ -21,6 +22,9 @@ type Steered struct {
 	places   *place.Map // nil: all clients are answered alike
 	of       []int32    // by class of client: index into hands
 	hands    []hand
+
+	kept  *Steered                // whose content this one has while it has none; nil: there is none
+	memos [2]atomic.Pointer[memo] // of the contents OnePool and AllPools
 }
 
 // Answers are what the clients of one class get.

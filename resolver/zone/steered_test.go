@@ -42,7 +42,7 @@ func TestNeverEmpty(t *testing.T) {
 		"a variant of nothing":     {Pack([]Variant{{Pool: "p"}})},
 		"a target that is no name": {Pack([]Variant{{Pool: "p", Target: "a..b."}})},
 	} {
-		snap := set.Snapshot(1, steered)
+		snap := set.Snapshot(1, steered, nil)
 		for _, ask := range []string{"www.example.test. A", "www.example.test. AAAA", "www.example.test. HTTPS", "www.example.test. ANY",
 			"alias.example.test. A", "q.wild.example.test. TXT"} {
 			if got := answer(t, snap, strings.Fields(ask)); got != "SERVFAIL steered\n" {
@@ -52,7 +52,7 @@ func TestNeverEmpty(t *testing.T) {
 	}
 	// One pool that has nothing is passed over while another has something.
 	vs := append([]Variant{{Pool: "bare", Weight: 1000}}, weights(1)...)
-	snap := set.Snapshot(1, []*Steered{Pack(vs)})
+	snap := set.Snapshot(1, []*Steered{Pack(vs)}, nil)
 	if got := answer(t, snap, []string{"www.example.test.", "A"}); !strings.Contains(got, "A 192.0.2.0") {
 		t.Errorf("%v", got)
 	}
@@ -125,7 +125,7 @@ func TestStatic(t *testing.T) {
 func TestInfo(t *testing.T) {
 	other := parse(t, "other.test.", smallZone)
 	set := NewSet([]*Zone{other, serviceZone(t, "www.example.test.")})
-	snap := set.Snapshot(42, []*Steered{Pack(weights(0, 1))})
+	snap := set.Snapshot(42, []*Steered{Pack(weights(0, 1))}, nil)
 	_, info, err := snap.Records("alias.example.test", 1, netip.Addr{}, 7)
 	if err != nil || info != (Info{Zone: 1, Group: 0, Variant: 1}) {
 		t.Errorf("%+v %v", info, err)
@@ -147,7 +147,7 @@ func TestConcurrentReaders(t *testing.T) {
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 500 {
-				snap := set.Snapshot(uint64(i), []*Steered{st})
+				snap := set.Snapshot(uint64(i), []*Steered{st}, nil)
 				if m, _, err := snap.Records("alias.example.test.", 1, clientAt(g*i), int64(i)); err != nil || len(m.Answer) != 2 {
 					t.Error(m, err)
 					return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 )
 
 // A table is a zone in the making. It takes in batches of records, so that
@@ -47,7 +48,7 @@ const (
 
 func newTable(origin []byte, name string) *table {
 	t := &table{relink: noRelink}
-	t.z = &Zone{name: name, origin: origin, labels: labelsIn(origin), nodes: make([]node, 64), arena: []byte{0, 0xFF}}
+	t.z = &Zone{name: name, origin: origin, labels: labelsIn(origin), nodes: make([]node, 64), arena: []byte{0, 0xFF}, digest: new(atomic.Pointer[digest])}
 	t.kids, t.chunkAt = make([]uint32, len(t.z.nodes)), len(t.z.arena)
 	return t
 }

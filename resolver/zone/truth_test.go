@@ -78,7 +78,7 @@ func (s *stage) snapshot(generation uint64, ttl time.Duration, decisions map[str
 		}
 		steered[i] = PackPlaces(s.places, of, answers)
 	}
-	return s.set.Snapshot(generation, steered)
+	return s.set.Snapshot(generation, steered, nil)
 }
 
 // marks tells whose records a reply has, by their data: each pool has marks of

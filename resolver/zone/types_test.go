@@ -134,7 +134,7 @@ func TestEveryType(t *testing.T) {
 // ofType returns what is said of x.sub.example.test. in a zone with these
 // lines: the answer, or the referral.
 func ofType(t *testing.T, text string, typ uint16) []dns.RR {
-	snap := NewSet([]*Zone{parse(t, "sub.example.test.", "$TTL 60\n@ SOA ns hm 1 2 3 4 60\n@ NS ns\n"+text+"\n")}).Snapshot(1, nil)
+	snap := NewSet([]*Zone{parse(t, "sub.example.test.", "$TTL 60\n@ SOA ns hm 1 2 3 4 60\n@ NS ns\n"+text+"\n")}).Snapshot(1, nil, nil)
 	m, _, err := snap.Records("x.sub.example.test.", typ, netip.Addr{}, 0)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)

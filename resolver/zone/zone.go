@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
 
@@ -38,7 +39,8 @@ type Zone struct {
 	owners         int // names with records
 	serial         uint32
 
-	plan *plan // for reading the zone again
+	plan   *plan                   // for reading the zone again
+	digest *atomic.Pointer[digest] // of this content; nothing before someone asks
 }
 
 // A node is one name of a zone, or one that only has names below it (an empty
@@ -86,7 +88,8 @@ func (z *Zone) Names() int { return z.names }
 // Records returns how many records the zone has, without those of services.
 func (z *Zone) Records() int { return z.records }
 
-// Serial returns the serial of the zone's SOA.
+// Serial returns the serial of the SOA in the zone's file; Snapshot.Serial is
+// the one that is answered.
 func (z *Zone) Serial() uint32 { return z.serial }
 
 // slot returns where the search for a name of this hash begins.
@@ -204,7 +207,7 @@ func (z *Zone) sealSOA() {
 		return
 	}
 	data := set.body[rrHead:]
-	tail := data[len(data)-20:] // five numbers of 32 bits
+	tail := data[len(data)-soaTail:]
 	z.serial = binary.BigEndian.Uint32(tail)
 	ttl := min(ttlOf(set.body), binary.BigEndian.Uint32(tail[16:]))
 	z.soa = appendRR(nil, dns.TypeSOA, ttl, data)
