@@ -35,7 +35,7 @@ type Abort struct {
 //	survivor down             a pool of its services falls that it does not take away
 //	pool X down               that one does
 //	answers from X < 10%      it gives fewer of the latest answers
-//	probe latency > 800ms     of a survivor
+//	probe latency > 800ms     of a survivor, for ten seconds
 //
 // The error says how to write it.
 func ParseAbort(text string) (Abort, error) {

@@ -77,24 +77,43 @@ func (c *Controller) counted(x *drilling) (counts map[pairKey]uint64, since map[
 // moment returns what is seen of x now, by the states in t.
 func (c *Controller) moment(x *drilling, now time.Time, t *health.Table, answers map[string]uint64) drill.Moment {
 	m := drill.Moment{At: now, Answers: answers, FailOpen: c.failOpen(func(g *group) bool { return x.moves[g.service.Name] })}
-	seen := map[string]bool{}
+	known := map[string]bool{}
+	see := func(list *[]drill.Seen, pool string) {
+		if pool == "" || known[pool] {
+			return
+		}
+		known[pool] = true
+		s := drill.Seen{Name: pool, State: health.Unknown.String()}
+		if p := t.Pools[pool]; p != nil {
+			s.State, s.Reason, s.Latency, s.Last = p.State.String(), p.Reason, p.Latency, latest(p)
+		}
+		*list = append(*list, s)
+	}
 	for _, g := range c.groups {
 		if !x.moves[g.service.Name] {
 			continue
 		}
 		for _, pool := range g.pooled {
-			if seen[pool] {
-				continue
-			}
-			seen[pool] = true
-			s := drill.Seen{Name: pool, State: health.Unknown.String()}
-			if p := t.Pools[pool]; p != nil {
-				s.State, s.Reason, s.Latency = p.State.String(), p.Reason, p.Latency
-			}
-			m.Pools = append(m.Pools, s)
+			see(&m.Pools, pool)
 		}
 	}
+	conditions, _ := x.plan().Conditions() // sound: they were checked when it began
+	for _, a := range conditions {
+		see(&m.Others, a.Pool)
+	}
 	return m
+}
+
+// latest returns how long the latest probes of p took, the mean over its
+// endpoints that are up; 0 where that is not known.
+func latest(p *health.Pool) time.Duration {
+	var laps []time.Duration
+	for _, e := range p.Endpoints {
+		if e.State == health.Up {
+			laps = append(laps, e.Latency)
+		}
+	}
+	return health.MeanLatency(laps)
 }
 
 // settle looks after drills that have ended, and keeps their reports once more

@@ -31,7 +31,7 @@ func play(turns []turn) *Report {
 		Reason: "quarterly <drill>", Author: "kim", Began: noon, Ends: noon.Add(20 * time.Second)}
 	now := noon
 	see := func(t turn) Moment {
-		return Moment{At: now, Pools: []Seen{{"alpha", "up", "", 20 * time.Millisecond}, {"beta", t.state, "HTTP 503", t.latency}},
+		return Moment{At: now, Pools: []Seen{{Name: "alpha", State: "up", Latency: 20 * time.Millisecond}, {Name: "beta", State: t.state, Reason: "HTTP 503", Latency: t.latency, Last: t.latency}},
 			Answers: map[string]uint64{"alpha": t.alpha, "beta": t.beta}}
 	}
 	www := Service{Name: "www.example.test.", Pools: []string{"alpha", "beta"}, Measured: map[string]uint64{"alpha": 3000},
@@ -65,7 +65,7 @@ func play(turns []turn) *Report {
 func TestReports(t *testing.T) {
 	went := play([]turn{{2, 10, 0, "up", 30 * time.Millisecond}, {1, 2, 8, "up", 35 * time.Millisecond}, {17, 0, 10, "up", 40 * time.Millisecond}})
 	fell := play([]turn{{3, 0, 10, "up", 60 * time.Millisecond}, {1, 0, 10, "down", 60 * time.Millisecond}})
-	slow := play([]turn{{5, 0, 10, "up", 60 * time.Millisecond}, {1, 0, 10, "up", 900 * time.Millisecond}})
+	slow := play([]turn{{5, 0, 10, "up", 60 * time.Millisecond}, {11, 0, 10, "up", 900 * time.Millisecond}})
 	fell.Compare(went)
 	plan := went.Plan
 	refused := Refuse(plan, "ns1.example.test", went.Forecast, []string{"beta is down", "rule pair: of alpha, beta at least 1 must be up, and 0 would be"})

@@ -34,7 +34,8 @@ type Report struct {
 
 	DownBefore []string `json:"down_before,omitempty"` // pools that were down when it began
 
-	last []map[string]uint64 // answers of the latest seconds
+	last []map[string]uint64        // answers of the latest seconds
+	laps map[string][]time.Duration // likewise, by pool: how long its latest probes took
 }
 
 // An Event is a line of the timeline.
@@ -75,6 +76,7 @@ type Stretch struct {
 type Moment struct {
 	At       time.Time
 	Pools    []Seen            // of its services
+	Others   []Seen            // that conditions of it name
 	FailOpen []string          // services of it that do
 	Answers  map[string]uint64 // of its services, by pool, since the moment before
 }
@@ -84,7 +86,8 @@ type Seen struct {
 	Name    string
 	State   string        // up, down, unknown
 	Reason  string        // why it is not up
-	Latency time.Duration // of its probes; 0: not known
+	Latency time.Duration // of its probes, smoothed; 0: not known
+	Last    time.Duration // of the latest probes of its endpoints that are up, their mean; 0: not known
 }
 
 // Settle is how long a drill is looked at after its end.
@@ -99,10 +102,12 @@ func Begin(p Plan, node string, f Forecast, ttl time.Duration, broke []string, m
 	for _, b := range broke {
 		r.note(m.At, "as forced, although "+b)
 	}
-	for _, s := range m.Pools {
+	for _, s := range slices.Concat(m.Pools, m.Others) {
 		if s.State == "down" {
 			r.DownBefore = append(r.DownBefore, s.Name)
 		}
+	}
+	for _, s := range m.Pools {
 		if !r.takes(s.Name) {
 			v := Vital{Pool: s.Name}
 			v.Before.add(s)
@@ -123,7 +128,20 @@ func Refuse(p Plan, node string, f Forecast, why []string) *Report {
 func (r *Report) Second(m Moment) (Outcome, string) {
 	r.measure(m)
 	r.vitals(m, func(v *Vital) *Stretch { return &v.During })
+	r.lap(m)
 	return r.Judge(m)
+}
+
+// lap notes how long the latest probes of each survivor took.
+func (r *Report) lap(m Moment) {
+	if r.laps == nil {
+		r.laps = map[string][]time.Duration{}
+	}
+	for _, s := range m.Pools {
+		if l := append(r.laps[s.Name], s.Last); !r.takes(s.Name) {
+			r.laps[s.Name] = l[max(0, len(l)-window):]
+		}
+	}
 }
 
 // Judge says whether m ends the drill: with what outcome, and why. Outcome is
