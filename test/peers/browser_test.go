@@ -13,19 +13,41 @@ import (
 	"time"
 )
 
-// TestReportInBrowser needs Chromium, as Debian has it. The report of a rehearsal opens in a browser as the one file that it is, and
-// its plots show their lines: the colors of the first three are on the page.
-func TestReportInBrowser(t *testing.T) {
+// The reports below need Chromium, as Debian has it. They open in a browser as
+// the one file that each is, and their plots show their lines: the colors of
+// the first of them are on the page.
+
+func TestRehearsalInBrowser(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	report, shot := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.png")
-	if out, err := exec.Command(shunt, "rehearse", "fastly-2021-06-08", "--html", report).CombinedOutput(); err != nil {
+	page := filepath.Join(t.TempDir(), "report.html")
+	if out, err := exec.Command(shunt, "rehearse", "fastly-2021-06-08", "--html", page).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	plotted(t, page, map[string][3]uint32{"blue": {0, 114, 178}, "vermilion": {213, 94, 0}, "green": {0, 158, 115}})
+}
+
+func TestDrillInBrowser(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "")
+	n := serve(t, s.dir)
+	answered := traffic(t, n, 200, 5)
+	n.run("drill", "start", "alpha", "--for", "3s", "--reason", "for a picture")
+	n.until("the drill is over", func() bool { return n.drillReport().Outcome == "succeeded" })
+	answered()
+	page := filepath.Join(s.dir, "drill.html")
+	n.run("drill", "report", "--html", page)
+	plotted(t, page, map[string][3]uint32{"blue": {0, 114, 178}, "vermilion": {213, 94, 0}})
+}
+
+// plotted opens page in a browser, and looks for lines of these colors.
+func plotted(t *testing.T, page string, colors map[string][3]uint32) {
+	t.Helper()
+	dir := t.TempDir()
+	shot := filepath.Join(dir, "page.png")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	browser := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(dir, "profile"),
-		"--window-size=1100,1900", "--screenshot="+shot, "file://"+report)
+		"--window-size=1100,1900", "--screenshot="+shot, "file://"+page)
 	if out, err := browser.CombinedOutput(); err != nil {
 		t.Fatalf("chromium: %v\n%s", err, out)
 	}
@@ -34,12 +56,12 @@ func TestReportInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	page, err := png.Decode(f)
+	picture, err := png.Decode(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string][3]uint32{"blue": {0, 114, 178}, "vermilion": {213, 94, 0}, "green": {0, 158, 115}} {
-		if n := pixels(page, c); n < 500 {
+	for name, c := range colors {
+		if n := pixels(picture, c); n < 500 {
 			t.Errorf("%d pixels of the page are %s: a line is missing", n, name)
 		}
 	}
