@@ -31,3 +31,13 @@ func (l Later) Error() string {
 	}
 	return fmt.Sprintf("%s (to be tried again after %v)", l.Why, l.After)
 }
+
+// A Foreign is the error of a change to a name that holds what only the
+// provider's own API can express: a weighted set, an alias of its resources, a
+// proxied record. Nothing was changed, and nothing will be until a person has.
+type Foreign struct {
+	Name string // fully qualified
+	Why  string
+}
+
+func (f Foreign) Error() string { return f.Name + ": " + f.Why }

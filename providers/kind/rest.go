@@ -41,8 +41,9 @@ func newCaller(endpoint, vendor string, fields ...string) *caller {
 
 // do sends in, if it is not nil, as JSON to path, which may have a query or be
 // a whole URL below base, and decodes the answer into out, if it is not nil. It
-// returns the answer's header. Its errors are those of newHTTPClient.
-func (c *caller) do(ctx context.Context, method, path string, in, out any) (http.Header, error) {
+// returns the answer's header. Fields are header fields of this request alone:
+// a name and a value each. Its errors are those of newHTTPClient.
+func (c *caller) do(ctx context.Context, method, path string, in, out any, fields ...string) (http.Header, error) {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -57,6 +58,9 @@ func (c *caller) do(ctx context.Context, method, path string, in, out any) (http
 	}
 	for name, values := range c.header {
 		req.Header[name] = values
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		req.Header.Set(fields[i], fields[i+1])
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "shunt")
@@ -102,6 +106,7 @@ func newHTTPClient() *http.Client {
 type statusError struct {
 	Status int    // of HTTP
 	Body   string // what it says, cut short and in one line
+	full   string // all that it says
 }
 
 func (e statusError) Error() string {
@@ -130,7 +135,7 @@ func (s strict) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // what came of it will do
-	said := statusError{resp.StatusCode, excerpt(text)}
+	said := statusError{resp.StatusCode, excerpt(text), string(text)}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return nil, fmt.Errorf("%w: %w", ErrDenied, said)
