@@ -116,6 +116,7 @@ type view struct {
 	status   *Status
 	wake     time.Time // when time alone may change an answer; zero: never
 	drills   []*drill.Report
+	counts   Counts
 }
 
 // New returns a controller for the loaded configuration and the state that
@@ -330,7 +331,7 @@ func (c *Controller) expire() cause {
 // decide takes every decision anew that something bears on, and publishes a
 // snapshot when an answer or the configuration changed.
 func (c *Controller) decide(why cause) {
-	now := c.now()
+	began, now := time.Now(), c.now()
 	live := c.deps.Monitor.Table()
 	if c.freeze != nil {
 		if f := c.freeze.follow(live); f != c.freeze {
@@ -363,6 +364,7 @@ func (c *Controller) decide(why cause) {
 	}
 	next.drills = c.saveDrills(now)
 	next.status = c.status(&next, now)
+	next.counts = c.view.Load().count(&next, time.Since(began))
 	c.view.Store(&next)
 }
 
@@ -382,6 +384,7 @@ func (c *Controller) refresh() {
 	next.table = c.table(next.live, now)
 	next.drills = c.saveDrills(now)
 	next.status = c.status(&next, now)
+	next.counts = c.view.Load().count(&next, 0)
 	c.view.Store(&next)
 }
 

@@ -130,19 +130,26 @@ func (v *view) class(g *group, who Asker, where steer.Place) (int, netip.Addr) {
 		i, _ := g.places.of.Lookup(who.Addr)
 		return int(i), who.Addr
 	}
-	key := func(p steer.Place) string {
-		text := steer.Classify(g.service, v.loaded.policies, v.loaded.pools)(p)
-		for _, pool := range slices.Sorted(maps.Keys(g.turn.Drills)) {
-			text += fmt.Sprint(g.turn.Drills[pool].Covers(p))
-		}
-		return text
-	}
+	key := v.sight(g)
 	want := key(where)
 	i := slices.IndexFunc(g.places.samples, func(p steer.Place) bool { return key(p) == want })
 	if i < 0 {
 		return -1, netip.Addr{}
 	}
 	return i, g.places.samples[i].Addr
+}
+
+// sight returns what decides which class of g's clients a place is in.
+func (v *view) sight(g *group) func(steer.Place) string {
+	key := steer.Classify(g.service, v.loaded.policies, v.loaded.pools)
+	drilled := slices.Sorted(maps.Keys(g.turn.Drills))
+	return func(p steer.Place) string {
+		text := key(p)
+		for _, pool := range drilled {
+			text += fmt.Sprint(g.turn.Drills[pool].Covers(p))
+		}
+		return text
+	}
 }
 
 // place returns where who is.
