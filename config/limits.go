@@ -73,6 +73,16 @@ const (
 	defaultMaxRecords = 2_000_000
 )
 
+// What a provider has unless it says otherwise, and the most of it.
+const (
+	defaultChanges    = 1000
+	defaultDeletes    = 10
+	defaultDriftEvery = 10 * time.Minute
+	defaultVerifyFor  = 2 * time.Minute
+
+	MaxChanges = 1_000_000
+)
+
 const day = 24 * time.Hour
 
 // listLimit returns how many items the list at p may have.
@@ -92,7 +102,7 @@ func listLimit(p path) int {
 		}
 	}
 	switch p.key {
-	case "lists", "places", "clients":
+	case "lists", "places", "clients", "only", "adopt", "zones":
 		return MaxPlaces
 	case "monitors":
 		return MaxPoolMonitors

@@ -41,6 +41,7 @@ func Load(path string, o Overrides) (*Config, error) {
 		return nil, err
 	}
 	r.secret(&cfg.DNS)
+	r.providerSecrets(cfg.Providers)
 	r.zoneFiles(cfg)
 	r.placeNetworks(&cfg.Places)
 	r.echFiles(cfg)
@@ -202,6 +203,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	r.zones(cfg, lists.Zones, r.choose, dir)
 	r.circular(cfg, lists.Pools)
 	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
+	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o.Env, dir)
 	if len(cfg.Zones) == 0 && len(r.problems) == 0 { // said alone: any other problem may be why there is none
 		r.problem(top("zones"), scalar{}, "there is no zone to serve", "write zones: [{name: example.com, file: example.com.zone}]")
 	}

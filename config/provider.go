@@ -12,9 +12,10 @@ type Provider struct {
 	Zones []string // origins, fully qualified; empty: all
 	Only  []string // services that are pushed, fully qualified; empty: all of Zones
 	Adopt []string // names that are taken over although records of others stand there, fully qualified; "*": all services
+	Owner string   // what our records are marked with; nodes that share one look after the same records; default shunt
 
 	Content   Content       // of steered names; default one
-	TTLMin    time.Duration // no record goes out with less; default what the provider's own floor is
+	TTLMin    time.Duration // no record goes out with less; 0 (default): as the provider's own floor is
 	Changes   int           // RRsets that one run may change without --force; 1–1,000,000, default 1000
 	Deletes   int           // RRsets that one run may delete without --force; default 10
 	Drift     Drift         // what happens to what others changed; default repair
@@ -27,9 +28,13 @@ type Provider struct {
 // its row in ProviderKinds.
 type Account struct {
 	Endpoint string            // base URL, or host:port for rfc2136; "": the vendor's
-	Values   map[string]string // as project, region
+	Values   map[string]string // as project, region; the settings of a custom module
 	Secrets  map[string]Secret // as token; Load reads them from files, or the environment has them
+	Files    map[string]string // absolute, of the secrets that stand in files
 }
+
+// Module returns the name of a custom provider's module.
+func (a Account) Module() string { return a.Values["module"] }
 
 // Drift says what happens to a record of ours that somebody else changed.
 type Drift string

@@ -30,6 +30,8 @@ type rawLists struct {
 	Policies []rawPolicy  `key:"policies"`
 	Zones    []rawZone    `key:"zones"`
 	Drills   []rawDrill   `key:"drills"`
+
+	Providers []rawProvider `key:"providers"`
 }
 
 // The Line of a mapping is 0 where something else stands in its place, which

@@ -1,6 +1,9 @@
 package config
 
-import "log/slog"
+import (
+	"crypto/subtle"
+	"log/slog"
+)
 
 // A Secret is a credential. It prints as "redacted" wherever it is formatted,
 // logged or encoded; Reveal is the one way to its octets.
@@ -14,6 +17,12 @@ func (s Secret) Reveal() string { return s.text }
 
 // Empty reports whether there is nothing to reveal.
 func (s Secret) Empty() bool { return s.text == "" }
+
+// Equal reports whether two secrets are the same, in a time that does not tell
+// where they differ.
+func (s Secret) Equal(o Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.text), []byte(o.text)) == 1
+}
 
 // redacted stands for a secret in everything that people or files see.
 const redacted = "redacted"

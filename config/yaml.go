@@ -23,13 +23,14 @@ type reader struct {
 	shapes   map[reflect.Type]*shape
 	runs     []*run // lifted out of the text
 
-	files    []scalar  // the file: of each zone
-	ech      []echFile // of each pool
-	maps     []prefers // whose files are still to be read
-	rules    []rawRule // of safety
-	networks scalar    // places.networks
-	choose   *chooser  // nil until policies have been read
-	others   []string  // further files that problems are in
+	files    []scalar     // the file: of each zone
+	ech      []echFile    // of each pool
+	maps     []prefers    // whose files are still to be read
+	rules    []rawRule    // of safety
+	networks scalar       // places.networks
+	secrets  []secretFile // of providers
+	choose   *chooser     // nil until policies have been read
+	others   []string     // further files that problems are in
 
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
@@ -282,6 +283,9 @@ func (r *reader) fill(p path, n *yaml.Node, v reflect.Value) {
 	switch dst := v.Addr().Interface().(type) {
 	case *scalar:
 		*dst = r.scalar(p, n)
+		return
+	case *rawAccount:
+		dst.node = n
 		return
 	case *deferred:
 		dst.node = n

@@ -30,7 +30,7 @@ var table = map[string]string{
 	"resolver/steer":         "config health",
 	"resolver/place":         "config resolver/steer maxminddb",
 	"providers/plan":         "",
-	"providers/kind":         "providers/plan libdns miekg/dns",
+	"providers/kind":         "config providers/plan libdns miekg/dns",
 	"internal/event":         "internal/durable",
 	"internal/durable":       "",
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -107,6 +108,11 @@ func filesOf(cfg *config.Config) []file {
 			if path != "" {
 				list = append(list, file{"monitors[" + m.Name + "]." + string(m.Kind) + ".root_cas", path})
 			}
+		}
+	}
+	for _, p := range cfg.Providers {
+		for _, name := range slices.Sorted(maps.Keys(p.Account.Files)) {
+			list = append(list, file{"providers[" + p.Name + "]." + p.Kind + "." + name + "_file", p.Account.Files[name]})
 		}
 	}
 	for _, z := range cfg.Zones {
