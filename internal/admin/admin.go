@@ -38,6 +38,7 @@ type Server struct {
 	Queries    func() resolver.Stats
 	Version    string
 	Log        *slog.Logger
+	Metrics    http.Handler // answers GET /metrics; nil: nothing does
 }
 
 // Listen opens the control socket at path with mode 0660. A socket that a
@@ -128,6 +129,9 @@ func (s *Server) routes() http.Handler {
 		"DELETE /v1/drills/{id}":         s.stopDrill,
 	} {
 		mux.Handle(route, h)
+	}
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
 	}
 	return mux
 }

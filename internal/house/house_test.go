@@ -33,11 +33,12 @@ var table = map[string]string{
 	"providers/kind":         "config providers/plan libdns miekg/dns",
 	"internal/event":         "internal/durable",
 	"internal/durable":       "",
+	"internal/metrics":       "health internal/controller internal/event resolver prometheus",
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",
 	"internal/drill":         "config health internal/chart resolver/steer",
 	"internal/controller":    "config health internal/drill internal/durable internal/event resolver/place resolver/steer resolver/zone",
 	"internal/admin":         "config health health/monitor internal/controller internal/drill resolver x/sys",
-	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller internal/durable internal/event internal/known resolver resolver/zone go-systemd x/sync",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller internal/durable internal/event internal/known internal/metrics resolver resolver/zone go-systemd x/sync",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
@@ -71,6 +72,7 @@ var modules = map[string]string{
 	"x/term":       "golang.org/x/term",
 	"gonum/plot":   "gonum.org/v1/plot",
 	"libdns":       "github.com/libdns/libdns",
+	"prometheus":   "github.com/prometheus/client_golang",
 }
 
 // values are the packages that compute and nothing else: no goroutine, no

@@ -27,6 +27,7 @@ import (
 	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/internal/metrics"
 	"github.com/shunt-dns/shunt/resolver"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
@@ -52,6 +53,7 @@ type Node struct {
 	runner  *monitor.Runner
 	ctl     *controller.Controller
 	events  *event.Log
+	metrics *metrics.Metrics
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
 	first   sync.Once
@@ -99,8 +101,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return fmt.Errorf("node.user: %w", err)
 	}
 	n.runner, err = monitor.New(cfg, monitor.Deps{
-		Local:  n.local,
-		Logger: n.opts.Log,
+		Local:   n.local,
+		Logger:  n.opts.Log,
+		Observe: n.observe,
 	}, state.Verdicts)
 	if err != nil {
 		return err
@@ -120,8 +123,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		Answers:     n.answers,
 
 		Conditions: n.conditions,
-		Event:      n.events.Say,
+		Event:      n.say,
 	})
+	n.observability()
 	return nil
 }
 
@@ -218,7 +222,7 @@ func (n *Node) Serving() <-chan struct{} { return n.serving }
 func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	defer n.close()
 	g, ctx := errgroup.WithContext(ctx)
-	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Version: n.opts.Version, Log: n.opts.Log}
+	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler()}
 	g.Go(func() error { return n.events.Run(ctx) })
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })

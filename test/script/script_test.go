@@ -74,6 +74,7 @@ func run(m *testing.M) int {
 //	await …                  the same, within 15 s
 //	spread NAME N → a=L-H …  N questions; how often each answer may come
 //	json PATH [→ VALUE]      looks into the last stdout (see json.go)
+//	metric SERIES            waits until /metrics has such a line, a regular expression
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
@@ -86,6 +87,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(cmds, edgeCommands())
 	maps.Copy(cmds, askCommands())
 	maps.Copy(cmds, fileCommands())
+	maps.Copy(cmds, metricsCommands())
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		Cmds:               cmds,
@@ -130,7 +132,7 @@ func TestScriptsRunToTheirEnd(t *testing.T) {
 		}
 	}
 	for _, builtin := range []string{"cat", "cd", "chmod", "cmp", "cmpenv", "cp", "env", "exec", "exists", "grep", "kill", "mkdir", "mv", "rm", "skip", "stderr", "stdin", "stdout", "stop", "symlink", "ttyin", "ttyout", "unix2dos", "unquote", "wait"} {
-		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands()} {
+		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands(), metricsCommands()} {
 			if ours[builtin] != nil {
 				t.Errorf("%s is a command of testscript, which wins over ours", builtin)
 			}

@@ -1,0 +1,33 @@
+package node
+
+import (
+	"time"
+
+	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/internal/metrics"
+)
+
+// observability makes what looks on: it needs everything else to be there, and
+// nothing needs it.
+func (n *Node) observability() {
+	n.metrics = metrics.New(metrics.Sources{
+		Version:     n.opts.Version,
+		DNS:         n.dns,
+		Node:        n.ctl,
+		Certificate: n.certificateEnd,
+	}, n.opts.Log)
+}
+
+// observe hears of the result of each probe.
+func (n *Node) observe(t health.Target, r health.Result) { n.metrics.Observe(t, r) }
+
+// say hears of what happens.
+func (n *Node) say(e event.Event) {
+	n.events.Say(e)
+	n.metrics.Event(e)
+}
+
+// certificateEnd returns when the certificate of the node's own listeners
+// ends; zero where there is none.
+func (n *Node) certificateEnd() time.Time { return n.certificate().Ends }
