@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libdns/libdns"
@@ -378,33 +379,121 @@ type single struct {
 }
 
 // collect returns singles as RRsets, in the order in which they were listed. An
-// RRset has the lowest of its records' TTLs.
-func collect(singles []single) ([]held, error) {
+// RRset has the lowest of its records' TTLs. One that holds what we cannot read
+// is foreign and without data; it does not keep the others from being read.
+func collect(singles []single) []held {
 	var sets []held
-	at := map[[2]string]int{}
+	at := map[slot]int{}
 	for _, s := range singles {
-		data, err := plan.Canonical(s.kind, s.data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-		where := [2]string{strings.ToLower(s.name), s.kind}
+		where := slot{strings.ToLower(s.name), s.kind}
 		i, ok := at[where]
 		if !ok {
 			i = len(sets)
 			at[where] = i
-			sets = append(sets, held{RRset: plan.RRset{Name: where[0], Type: s.kind, TTL: s.ttl}})
+			sets = append(sets, held{RRset: plan.RRset{Name: where.name, Type: s.kind, TTL: s.ttl}})
 		}
-		set := &sets[i]
-		set.TTL = min(set.TTL, s.ttl)
-		if s.foreign != "" {
-			set.foreign = s.foreign
-		}
-		pos, _ := slices.BinarySearch(set.Data, data)
-		set.Data = slices.Insert(set.Data, pos, data)
-		set.raw = slices.Insert(set.raw, pos, s.data)
-		set.ids = slices.Insert(set.ids, pos, s.id)
+		sets[i].add(s)
 	}
-	return sets, nil
+	return sets
+}
+
+// add makes s a record of h, in the place that its data has.
+func (h *held) add(s single) {
+	h.TTL = min(h.TTL, s.ttl)
+	if s.foreign != "" {
+		h.foreign = s.foreign
+	}
+	data, err := plan.Canonical(s.kind, s.data)
+	if err != nil {
+		h.foreign = err.Error()
+		return
+	}
+	at, _ := slices.BinarySearch(h.Data, data)
+	h.Data = slices.Insert(h.Data, at, data)
+	h.raw = slices.Insert(h.raw, at, s.data)
+	h.ids = slices.Insert(h.ids, at, s.id)
+}
+
+// A move is what becomes of one record of an API that changes records one by
+// one: with an id and data it is rewritten, without an id it comes, without
+// data it goes.
+type move struct{ id, data string }
+
+// moves returns the least that leads from e.was to e.to, so that the RRset is
+// never empty in between: records that stay are left alone, others rewritten,
+// then the rest comes or goes.
+//
+//	was        to         moves
+//	1 2        2 3        1 becomes 3
+//	1          2 3        1 becomes 2, 3 comes
+//	1 2        3          1 becomes 3, 2 goes
+//	1 TTL 60   1 TTL 30   1 becomes 1
+func (e edit) moves() []move {
+	var spare []string // ids of records that need not stay
+	var come []string
+	if e.to != nil {
+		come = e.to.Data
+	}
+	if e.was != nil {
+		come = slices.Clone(come)
+		for i, data := range e.was.Data {
+			at := slices.Index(come, data)
+			switch {
+			case at < 0:
+				spare = append(spare, e.was.ids[i])
+			case e.was.TTL == e.to.TTL:
+				come = slices.Delete(come, at, at+1)
+			default: // the same with another TTL: it takes its own place
+				spare = slices.Insert(spare, 0, e.was.ids[i])
+				come = slices.Insert(slices.Delete(come, at, at+1), 0, data)
+			}
+		}
+	}
+	var moves []move
+	for i, data := range come {
+		m := move{data: data}
+		if i < len(spare) {
+			m.id = spare[i]
+		}
+		moves = append(moves, m)
+	}
+	for _, id := range spare[min(len(spare), len(come)):] {
+		moves = append(moves, move{id: id})
+	}
+	return moves
+}
+
+// A zoneIDs keeps what a provider calls each zone. A zone that is no longer
+// there under its id is to be forgotten.
+type zoneIDs struct {
+	mu sync.Mutex
+	of map[string]string
+}
+
+// get returns the id of zone, by find if it is not known.
+func (z *zoneIDs) get(ctx context.Context, zone string, find func(context.Context, string) (string, error)) (string, error) {
+	z.mu.Lock()
+	id := z.of[zone]
+	z.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	id, err := find(ctx, zone)
+	if err == nil {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		if z.of == nil {
+			z.of = map[string]string{}
+		}
+		z.of[zone] = id
+	}
+	return id, err
+}
+
+func (z *zoneIDs) forget(zone string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.of, zone)
 }
 
 // taken returns the TTL, in seconds, that the provider takes for ttl.
