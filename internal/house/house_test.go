@@ -29,7 +29,7 @@ var table = map[string]string{
 	"resolver":               "config resolver/zone x/sys",
 	"resolver/steer":         "config health",
 	"resolver/place":         "config resolver/steer maxminddb",
-	"providers/plan":         "",
+	"providers/plan":         "miekg/dns",
 	"providers/kind":         "config providers/plan libdns miekg/dns",
 	"internal/event":         "internal/durable",
 	"internal/durable":       "",
