@@ -58,8 +58,12 @@ func (c *Controller) sayStates(t *health.Table) {
 	c.told = told
 }
 
-// sayMove tells that the services of g are answered otherwise.
+// sayMove tells that the services of g are answered otherwise; that they are
+// at all, after a start, only where something is wrong.
 func (c *Controller) sayMove(g *group, prev, d *steer.Decision) {
+	if prev.Why == "" && len(d.Picks) > 0 && !d.FailOpen {
+		return
+	}
 	if c.moved++; c.moved > mostMoves {
 		return
 	}
