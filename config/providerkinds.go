@@ -60,8 +60,7 @@ func ProviderKinds() []ProviderKind {
 			{Name: "consumer_key", Secret: true, Required: true, Help: "with GET, POST, PUT and DELETE on /domain/zone/*"},
 		}},
 		{"scaleway", "Scaleway Domains and DNS", "base URL", []ProviderKey{
-			{Name: "access_key", Required: true, Help: "of the API key"},
-			{Name: "project_id", Help: "that the zones are in; default: all"},
+			{Name: "project_id", Help: "UUID of the project that the zones are in; default: all"},
 			{Name: "secret_key", Secret: true, Required: true, Help: "of the API key"},
 		}},
 		{"hetzner", "Hetzner DNS", "base URL", []ProviderKey{

@@ -30,7 +30,7 @@ var table = map[string]string{
 	"resolver/steer":         "config health",
 	"resolver/place":         "config resolver/steer maxminddb",
 	"providers/plan":         "miekg/dns",
-	"providers/kind":         "config providers/plan libdns miekg/dns",
+	"providers/kind":         "config providers/plan libdns miekg/dns go-ovh hcloud scaleway",
 	"internal/event":         "internal/durable",
 	"internal/durable":       "",
 	"internal/metrics":       "health internal/controller internal/event resolver prometheus",
@@ -72,6 +72,9 @@ var modules = map[string]string{
 	"x/term":       "golang.org/x/term",
 	"gonum/plot":   "gonum.org/v1/plot",
 	"libdns":       "github.com/libdns/libdns",
+	"go-ovh":       "github.com/ovh/go-ovh",
+	"hcloud":       "github.com/hetznercloud/hcloud-go/v2",
+	"scaleway":     "github.com/scaleway/scaleway-sdk-go",
 	"prometheus":   "github.com/prometheus/client_golang",
 }
 

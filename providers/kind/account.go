@@ -372,10 +372,10 @@ func swaps(e edit, edits []edit) bool {
 
 // A single is one record of an API that lists records and not RRsets.
 type single struct {
-	id, name, kind string // name fully qualified
-	ttl            uint32 // seconds
-	data           string // in presentation format
-	foreign        string // why it must not be changed
+	id, name, typ string // name fully qualified
+	ttl           uint32 // seconds
+	data          string // in presentation format
+	foreign       string // why it must not be changed
 }
 
 // collect returns singles as RRsets, in the order in which they were listed. An
@@ -385,12 +385,12 @@ func collect(singles []single) []held {
 	var sets []held
 	at := map[slot]int{}
 	for _, s := range singles {
-		where := slot{strings.ToLower(s.name), s.kind}
+		where := slot{strings.ToLower(s.name), s.typ}
 		i, ok := at[where]
 		if !ok {
 			i = len(sets)
 			at[where] = i
-			sets = append(sets, held{RRset: plan.RRset{Name: where.name, Type: s.kind, TTL: s.ttl}})
+			sets = append(sets, held{RRset: plan.RRset{Name: where.name, Type: s.typ, TTL: s.ttl}})
 		}
 		sets[i].add(s)
 	}
@@ -403,7 +403,7 @@ func (h *held) add(s single) {
 	if s.foreign != "" {
 		h.foreign = s.foreign
 	}
-	data, err := plan.Canonical(s.kind, s.data)
+	data, err := plan.Canonical(s.typ, s.data)
 	if err != nil {
 		h.foreign = err.Error()
 		return

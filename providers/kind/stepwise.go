@@ -1,0 +1,123 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// putBack is how long it may take to put back what went.
+const putBack = 5 * time.Second
+
+// stepwise makes edits by do, one after another, at a provider without
+// transactions. Where something went to make room for what then could not
+// come, as for a CNAME, it is put back: a name is never left empty because a
+// request failed.
+func stepwise(ctx context.Context, edits []edit, do func(context.Context, edit) error) error {
+	gone := map[string][]edit{} // by name, what went and nothing came for
+	for _, e := range edits {
+		err := do(ctx, e)
+		if err == nil {
+			if e.to == nil {
+				gone[e.name()] = append(gone[e.name()], e)
+			} else {
+				delete(gone, e.name())
+			}
+			continue
+		}
+		err = fmt.Errorf("%s: %w", e, err)
+		if e.to == nil || len(gone[e.name()]) == 0 {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBack)
+		defer cancel()
+		for _, g := range gone[e.name()] {
+			back := g.was.RRset
+			if failed := do(ctx, edit{to: &back}); failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s went and could not be put back: %w", g, failed))
+			}
+		}
+		return err
+	}
+	return nil
+}
+
+// A turn makes one record of another: it comes where id is "", and goes where
+// data is "".
+type turn struct{ id, data string }
+
+// turns returns how the records of an edit come to be what is wanted, with
+// nothing in between that is neither of old nor new: each is rewritten in place
+// while there are both, then new ones come, then old ones go. Records that stay
+// as they are have no turn unless their TTL changes.
+//
+//	was        to         turns
+//	1 2        2 3        1 becomes 3
+//	1          2 3        1 becomes 2, 3 comes
+//	1 2        3          1 becomes 3, 2 goes
+//	1 TTL 60   1 TTL 30   1 becomes 1
+func turns(e edit) []turn {
+	var ids, datas []string
+	var out []turn
+	if e.to != nil {
+		datas = slices.Clone(e.to.Data)
+	}
+	if e.was != nil {
+		for i, data := range e.was.Data {
+			at := slices.Index(datas, data)
+			if at < 0 {
+				ids = append(ids, e.was.ids[i])
+				continue
+			}
+			datas = slices.Delete(datas, at, at+1)
+			if e.to.TTL != e.was.TTL {
+				out = append(out, turn{e.was.ids[i], data})
+			}
+		}
+	}
+	for len(ids) > 0 && len(datas) > 0 {
+		out = append(out, turn{ids[0], datas[0]})
+		ids, datas = ids[1:], datas[1:]
+	}
+	for _, data := range datas {
+		out = append(out, turn{"", data})
+	}
+	for _, id := range ids {
+		out = append(out, turn{id, ""})
+	}
+	return out
+}
+
+// raced returns err, or one that wraps ErrStale for an answer of 404 or 409 to a
+// change: what was there is gone, or something is that was not.
+func raced(err error) error {
+	if said := (statusError{}); errors.As(err, &said) && (said.Status == http.StatusNotFound || said.Status == http.StatusConflict) {
+		return fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	return err
+}
+
+// qualified returns data of typ with a target that has no final dot as what
+// stands below zone, as most vendors mean it.
+func qualified(typ, data, zone string) string {
+	switch typ {
+	case "ALIAS", "CNAME", "DNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SVCB":
+	default:
+		return data
+	}
+	at := map[string]int{"HTTPS": 1, "MX": 1, "SRV": 3, "SVCB": 1}[typ]
+	fields := strings.Fields(data)
+	if len(fields) <= at || strings.HasSuffix(fields[at], ".") {
+		return data
+	}
+	if fields[at] == "@" {
+		fields[at] = zone
+	} else {
+		fields[at] += "." + zone
+	}
+	return strings.Join(fields, " ")
+}
