@@ -19,7 +19,9 @@ type Row struct {
 // Table returns the kinds that are built in, in the order of
 // [config.ProviderKinds], which says what their accounts are told.
 func Table() []Row {
-	return []Row{}
+	return []Row{
+		{"cloudflare", newCloudflare},
+	}
 }
 
 // Open makes the provider that p describes. Custom are the modules of the
