@@ -10,7 +10,8 @@ import (
 type Wanted struct {
 	Name    string
 	RRsets  []RRset // of types that are steered, fitted to the provider's limits
-	Stamp   uint64  // of the decision that this follows
+	Stamp   uint64  // of the decision that this follows; 0: its node has no memory of it
+	Fresh   bool    // the node has not looked there since it decided this, as after a start: what it finds is no later
 	Gone    bool    // the name is no longer steered: what we made of it goes; RRsets is empty
 	Settled bool    // this was seen there at this Stamp before: what differs now is somebody else's doing
 }
@@ -24,6 +25,7 @@ type Rules struct {
 	TTL    uint32            // seconds, of marks
 	Repair bool              // drift is written again, and not only listed
 	Now    uint64            // milliseconds since 1970
+	Next   uint64            // stamp of a decision that has none, or was taken on what is found
 }
 
 // A Plan leads from what is at a provider to what is wanted there.
@@ -34,6 +36,8 @@ type Plan struct {
 	Drift  int    `json:"drift"`   // names that somebody else changed, whether or not that is repaired
 	InStep int    `json:"in_step"` // names that need nothing
 	Newest uint64 `json:"-"`       // highest stamp of a mark of ours there
+
+	Stamps map[string]uint64 `json:"-"` // by name, where it is another than was wanted
 }
 
 // A Step is what changes at one name: all of it belongs into one request
@@ -97,6 +101,12 @@ func Diff(wanted []Wanted, is []RRset, r Rules) *Plan {
 	for _, w := range wanted {
 		n := r.look(w.Name, there)
 		p.Newest = max(p.Newest, n.mark.Stamp)
+		if stamp := r.stamp(w, n); stamp != w.Stamp {
+			if p.Stamps == nil {
+				p.Stamps = map[string]uint64{}
+			}
+			w.Stamp, p.Stamps[w.Name] = stamp, stamp
+		}
 		step, why := r.decide(w, n)
 		switch {
 		case why != "":
@@ -145,6 +155,25 @@ func (r Rules) look(name string, there map[string][]RRset) site {
 		}
 	}
 	return n
+}
+
+// stamp returns the stamp that w counts with.
+//
+//	w.Stamp             there is as wanted   counts with
+//	0                   yes                  the mark's
+//	0                   no                   Next, above the mark's
+//	below the mark's    yes, Fresh           the mark's
+//	below the mark's    no, Fresh            Next, above the mark's: it was decided after what is there
+//	any other           -                    itself
+func (r Rules) stamp(w Wanted, n site) uint64 {
+	if w.Stamp > 0 && !(w.Fresh && n.mark.Stamp > w.Stamp) {
+		return w.Stamp
+	}
+	changes, foreign := difference(w.RRsets, n.sets, n.mark.Types)
+	if n.mark.Stamp > 0 && len(changes)+len(foreign) == 0 && n.mark.Gone == w.Gone {
+		return n.mark.Stamp
+	}
+	return max(r.Next, n.mark.Stamp+1)
 }
 
 // markOf reads the mark in RDATA of a TXT record.

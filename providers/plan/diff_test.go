@@ -168,6 +168,39 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestStamps is the truth table of the stamp that a decision counts with.
+func TestStamps(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		stamp       uint64
+		fresh       bool
+		mark, there string
+		want        string
+	}{
+		{"no memory, as wanted", 0, true, "5 A", "www A 192.0.2.1", ""},
+		{"no memory, otherwise", 0, true, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
+		{"no memory, a mark of a clock that is ahead", 0, true, "77 A", "www A 192.0.2.9", "mark 78 A; ~www A 192.0.2.1"},
+		{"no memory, nothing there", 0, true, "", "", "mark 40 A; +www A 192.0.2.1"},
+		{"started again, as wanted", 4, true, "5 A", "www A 192.0.2.1", ""},
+		{"started again, otherwise", 4, true, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
+		{"looked there since", 4, false, "5 A", "www A 192.0.2.9", "held: ns2 wrote newer records there"},
+		{"above the mark", 6, true, "5 A", "www A 192.0.2.1", "mark 6 A"},
+	} {
+		r := rules()
+		r.Next = 40
+		w := plan.Wanted{Name: absolute("www"), RRsets: sets(t, "www A 192.0.2.1"), Stamp: c.stamp, Fresh: c.fresh}
+		p := plan.Diff([]plan.Wanted{w}, append(sets(t, c.there), mark(t, "www", c.mark)...), r)
+		if got := told(p); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.what, got, c.want)
+		}
+		for _, s := range p.Steps {
+			if stamp, ok := p.Stamps[s.Name]; ok && stamp != s.Stamp || !ok && s.Stamp != c.stamp {
+				t.Errorf("%s: the step has stamp %d, the plan says %d", c.what, s.Stamp, stamp)
+			}
+		}
+	}
+}
+
 // TestDiffOrder: names are made and changed before others go, and texts of
 // others beside a mark stay.
 func TestDiffOrder(t *testing.T) {
