@@ -238,6 +238,7 @@ func TestProbesAreBounded(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	for i := range 3 * mostTargets {
 		name := "p" + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676%26))
+		f.status.Pools = append(f.status.Pools, controller.PoolStatus{Name: name})
 		m.Observe(health.Target{Pool: name, Monitor: "web", Addr: addr}, health.Result{OK: true, Phases: health.Phases{Total: time.Second}})
 	}
 	rec, err := m.registry.Gather()
@@ -256,7 +257,8 @@ func TestProbesAreBounded(t *testing.T) {
 			}
 		}
 	}
-	scrapeOf(t, m) // no pool is configured: all are forgotten
+	f.status.Pools = nil
+	scrapeOf(t, m)
 	if text := scrapeOf(t, m); strings.Contains(text, `pool="px`) {
 		t.Error("series outlive their pool")
 	}
