@@ -22,6 +22,8 @@ type Answerer struct {
 	settings atomic.Pointer[settings]
 	spread   int // UDP workers an address, among which rates are divided
 	log      *slog.Logger
+	aside    Aside     // set before anything is answered; nil: there is none
+	plain    plainDesk // for who has taken a connection
 
 	mu      sync.Mutex // guards all below; never held by a query that goes well
 	workers []*Worker
@@ -93,6 +95,8 @@ type Worker struct {
 	scratch zone.Scratch
 	limit   limiter
 	n       counters
+	plain   bool   // it turns to no Aside and holds nobody to a rate
+	annex   *annex // nil: it never turned to one
 }
 
 // Answer returns the reply to msg, one DNS message from the client at from,
@@ -149,7 +153,11 @@ func (w *Worker) answerName(dst, msg []byte, name *zone.Name, from netip.AddrPor
 	x.client = from.Addr().Unmap().WithZone("")
 	x.name = name
 	x.begin(dst[:0], msg)
-	x.answer(f)
+	if x.answer(f) == elsewhere && w.a.aside != nil && !w.plain {
+		if reply, ok := w.beside(msg, from); ok {
+			return reply
+		}
+	}
 	return x.finish()
 }
 

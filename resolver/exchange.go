@@ -65,16 +65,17 @@ func (x *exchange) begin(dst, msg []byte) {
 // holds decides:
 //
 //	fault                    the fault's rcode; NOERROR for a lone cookie
-//	TSIG                     NOTAUTH with BADKEY: we hold no keys
+//	TSIG                     NOTAUTH with BADKEY: we hold no keys; an Aside may
 //	class CH                 see chaos
 //	class other than IN      REFUSED
 //	OPT, TSIG, type 0        FORMERR: they are never asked for
 //	NXNAME                   FORMERR (RFC 9824 §3.5)
-//	AXFR, IXFR               REFUSED
+//	AXFR, IXFR               REFUSED, unless an Aside answers; never over HTTPS
 //	TKEY, MAILA, MAILB       NOTIMP
 //	no snapshot yet          SERVFAIL
+//	a name in no zone        REFUSED, unless an Aside answers
 //	anything else            as the snapshot says
-func (x *exchange) answer(f fault) {
+func (x *exchange) answer(f fault) whose {
 	switch {
 	case f == unknownOp:
 		x.fail(rcodeNotImp, edeNotSupported)
@@ -86,35 +87,37 @@ func (x *exchange) answer(f fault) {
 	case f == cookieOnly:
 	case x.q.tsig.present:
 		x.fail(rcodeNotAuth, edeNone)
+		return elsewhere
 	case x.q.qclass == classCH:
 		x.chaos()
 	case x.q.qclass != classIN:
 		x.fail(rcodeRefused, edeNotSupported)
 	default:
-		x.lookUp()
+		return x.lookUp()
 	}
+	return here
 }
 
 // lookUp answers a sound question of class IN.
-func (x *exchange) lookUp() {
+func (x *exchange) lookUp() whose {
 	switch x.q.qtype {
 	case 0, typeOPT, typeTSIG:
 		x.fail(rcodeFormErr, edeNone)
-		return
+		return here
 	case typeNXNAME:
 		x.fail(rcodeFormErr, edeInvalidQueryType)
-		return
+		return here
 	case typeAXFR, typeIXFR:
 		x.fail(rcodeRefused, edeProhibited)
-		return
+		return elsewhere
 	case typeTKEY, typeMAILA, typeMAILB:
 		x.fail(rcodeNotImp, edeNotSupported)
-		return
+		return here
 	}
 	v := x.view
 	if v.snapshot == nil {
 		x.fail(rcodeServFail, edeNotReady)
-		return
+		return here
 	}
 	n := &x.w.n.now
 	n.qtype(bucketOf(x.q.qtype))
@@ -126,13 +129,23 @@ func (x *exchange) lookUp() {
 	switch {
 	case x.info.Refused:
 		x.ede = edeNotAuthoritative
+		return elsewhere
 	case x.rcode == rcodeServFail: // a service without anything to answer with, as yet
 		x.ede = edeNotReady
 	}
 	if x.info.Group >= 0 && x.info.Variant >= 0 {
 		x.w.n.steer(v.groups[x.info.Group][x.info.Variant])
 	}
+	return here
 }
+
+// A whose says who answers a query.
+type whose bool
+
+const (
+	here      whose = false
+	elsewhere whose = true // an Aside, where there is one and it will; else what is in the exchange stands
+)
 
 // fail sets the rcode of a reply without records.
 func (x *exchange) fail(rcode, ede uint16) {
@@ -172,7 +185,7 @@ func (x *exchange) finish() []byte {
 // pass asks the rate limiter. A connection and a cookie of ours prove the client's
 // address, so that nobody else is hit by its answers.
 func (x *exchange) pass() pass {
-	if x.tr != UDP || x.known || !x.set.limit.applies(x.client) {
+	if x.tr != UDP || x.known || x.w.plain || !x.set.limit.applies(x.client) {
 		return send
 	}
 	return x.w.limit.take(&x.set.limit, x.client, x.likeness(), x.now)

@@ -116,6 +116,18 @@ func (g *gate) remove(s *seat) {
 	}
 }
 
+// move gives the place of from to another seat, if from still has one.
+func (g *gate) move(from, to *seat) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	to.network, to.at = from.network, from.at
+	to.last.Store(from.last.Load())
+	if from.at >= 0 {
+		g.seats[from.at] = to
+		from.at = -1
+	}
+}
+
 // leave gives the seat back; it may have been taken away already.
 func (g *gate) leave(s *seat) {
 	g.mu.Lock()

@@ -210,9 +210,14 @@ func (l *pollLoop) keep(c *pollConn) {
 
 // shut closes c and makes room for another.
 func (l *pollLoop) shut(c *pollConn) {
-	l.leave(c)
 	l.gate.leave(&c.seat) // first, so that nobody evicts whoever gets the descriptor next
 	closeRaw(c.fd)
+	l.forget(c)
+}
+
+// forget lets go of c, whose descriptor is no longer ours.
+func (l *pollLoop) forget(c *pollConn) {
+	l.leave(c)
 	l.conns[c.slot] = nil
 	l.free = append(l.free, c.slot)
 	l.count--

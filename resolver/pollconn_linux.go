@@ -253,6 +253,8 @@ func (l *pollLoop) goOn(c *pollConn, p phase, now time.Time) {
 	switch {
 	case p == broken, l.side.stopping.Load() && l.unread(c) == 0:
 		l.shut(c)
+	case p == taken && !l.side.stopping.Load():
+		l.hand(c)
 	case p == ended, l.side.stopping.Load():
 		// Tell the client that no more is coming and wait for it to close, so
 		// that unread queries do not reset the connection under our replies.

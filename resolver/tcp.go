@@ -45,6 +45,7 @@ const (
 	full                 // enough replies are waiting to be written
 	ended                // the client may ask no more, but takes its replies
 	broken               // what came is not DNS
+	taken                // an Aside takes it, with the query that comes next
 )
 
 // A talk is what answering needs to know of a connection.
@@ -72,6 +73,9 @@ func (t *talk) answer(w *Worker, out, in []byte, now time.Time, limits *config.T
 			return used, out, broken
 		case len(rest)-2 < n:
 			return used, out, reading
+		}
+		if w.streams(rest[2:2+n], t.tr) {
+			return used, out, taken
 		}
 		at := len(out) + 2
 		reply := w.answer(out[at:at:at+maxTCP], rest[2:2+n], t.from)

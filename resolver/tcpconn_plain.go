@@ -19,6 +19,7 @@ type plainConn struct {
 	seat seat
 	talk talk
 	out  []byte // replies not yet written
+	gone bool   // an Aside has it
 }
 
 // evict ends the connection from elsewhere, without taking leave.
@@ -59,6 +60,10 @@ func (c *plainConn) serve() {
 			answered = answered || used > 0
 			in = in[:copy(in, in[used:])]
 			if !c.flush(limits.Idle) || p == broken {
+				return
+			}
+			if p == taken {
+				c.hand(in)
 				return
 			}
 			if p == ended {
@@ -127,13 +132,35 @@ func (c *plainConn) drain() {
 	io.CopyN(io.Discard, c.conn, lingerBytes)
 }
 
-// close ends the connection and makes room for another.
-func (c *plainConn) close() {
-	c.conn.Close()
+// hand gives the connection to the Aside, with what was read and not answered.
+func (c *plainConn) hand(in []byte) {
+	if c.side.stopping.Load() {
+		return
+	}
 	s := c.side
-	s.gate.leave(&c.seat)
-	s.mu.Lock()
-	delete(s.running, c)
-	s.mu.Unlock()
+	conn := s.gate.take(c.conn, c.raw, &c.seat)
+	c.gone = true
+	s.forget(c)
+	c.conn.SetDeadline(time.Time{})
+	a := s.gate.a
+	a.aside.Take(conn, in, s.tr, a.plain.answers(s.tr))
+}
+
+// close ends the connection, unless an Aside has it, and makes room for
+// another.
+func (c *plainConn) close() {
+	s := c.side
+	if !c.gone {
+		c.conn.Close()
+		s.gate.leave(&c.seat)
+		s.forget(c)
+	}
 	s.ended.Done()
+}
+
+// forget lets go of c: what stops the side no longer reaches it.
+func (s *plainTCP) forget(c *plainConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, c)
 }
