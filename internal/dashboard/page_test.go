@@ -1,0 +1,232 @@
+package dashboard
+
+import (
+	"html/template"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/resolver"
+)
+
+// every page there is.
+var everyPage = []string{"/", "/services", "/services?q=www", "/services/www.example.com", "/pools", "/pools/fastly", "/operate", "/explain", "/drills", "/drills/d-1", "/log", "/login"}
+
+// answering has the API answer what pages ask it.
+func (s *stage) answering() *stage {
+	s.says = func(method, path string) (int, any) {
+		switch {
+		case path == "/v1/drills" && method == "GET":
+			return 200, []*drill.Report{report}
+		case strings.HasPrefix(path, "/v1/drills"):
+			return 200, report
+		}
+		return 200, struct{}{}
+	}
+	return s
+}
+
+// TestPages draws every page of a node that is well, of one that is ill, and
+// of one that has not begun. None has a script or a style of its own, which
+// the policy would refuse, and none loads anything from elsewhere.
+func TestPages(t *testing.T) {
+	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]|\son[a-z]+=|\sstyle=|javascript:`)
+	elsewhere := regexp.MustCompile(`(?i)(?:src|href|action)="(?:https?:)?//`)
+	starting := well()
+	starting.status = &controller.Status{Node: "starting"}
+	starting.services = nil
+	for name, s := range map[string]*stage{"well": well(), "ill": ill(), "starting": starting} {
+		b := s.answering().open(t)
+		for _, path := range everyPage {
+			w := get(b, path)
+			want := http.StatusOK
+			if name == "starting" && (path == "/services/www.example.com" || path == "/pools/fastly") {
+				want = http.StatusNotFound
+			}
+			if w.Code != want {
+				t.Errorf("%s, %s: status %d: %s", name, path, w.Code, plain(w.Body.String()))
+			}
+			text := w.Body.String()
+			for _, wrong := range []*regexp.Regexp{inline, elsewhere} {
+				if found := wrong.FindString(text); found != "" {
+					t.Errorf("%s, %s: %q", name, path, found)
+				}
+			}
+			if got := w.Header().Get("Content-Security-Policy"); got != policy {
+				t.Errorf("%s: policy %q", path, got)
+			}
+			if n := strings.Count(text, "<h1"); n != 1 {
+				t.Errorf("%s, %s: %d headings of the first order", name, path, n)
+			}
+		}
+	}
+}
+
+func TestOverview(t *testing.T) {
+	says(t, get(well().open(t), "/"), 200, "All is well: all 3 pools are up, every service answers.", "www.example.com", "by decision: nobody asked", "static.example.com", "fastly 95 %", "bunny 5 %",
+		"up for 3h00m", "12 ms", "61 days", "1 of 1 up", "pool bunny is down (connection refused)", "automation is on")
+	says(t, get(ill().open(t), "/"), 200, "One thing is wrong: www.example.com answers though nothing is up.", "Fail open www.example.com for 10s", "Mend: shunt probe fastly shows each endpoint",
+		"Automation is off for another 50m", "bunny is forced drain for another 2h00m", "really it is up", "ticket <4711>", "25 % of origin taken away from 2 services",
+		"down for 42s", "answered 503 (status: want 200); 2 successes in a row; held down for 30s", "0 of 1 up")
+}
+
+// What is measured counts before what is decided.
+func TestMeasured(t *testing.T) {
+	s := well()
+	b := s.open(t)
+	count := func(after time.Duration, fastly, bunny uint64) {
+		b.samples.add(noon.Add(after), resolver.Stats{UDP: fastly + bunny, TCP: 10, Steered: []resolver.SteeredCount{
+			{Service: "static.example.com.", Pool: "fastly", Answers: fastly}, {Service: "static.example.com.", Pool: "bunny", Answers: bunny}}})
+	}
+	count(0, 1000, 0)
+	count(time.Second, 1060, 40)
+	r := b.samples.rates()
+	if r.Seconds != 1 || r.Queries != 100 || r.Steered["static.example.com."]["fastly"] != 60 {
+		t.Errorf("measured %+v", r)
+	}
+	says(t, get(b, "/"), 200, "static.example.com weighted fastly 60 % bunny 40 % 100 30 s", "100 queries/s", "measured over 10 s")
+	for i := range 30 {
+		count(time.Duration(i+2)*time.Second, 1060, 40)
+	}
+	if r := b.samples.rates(); len(r.Steered) != 0 || r.Seconds != window {
+		t.Errorf("half a minute later: %+v", r)
+	}
+	// A counter that begins anew is no rate.
+	count(40*time.Second, 5, 0)
+	if r := b.samples.rates(); r.Queries < 0 || r.Queries > 1e6 || len(r.Steered) != 0 {
+		t.Errorf("after a restart of the counters: %+v", r)
+	}
+}
+
+func TestTrend(t *testing.T) {
+	var s sampler
+	pools := well().status.Pools
+	for i := range 3 * latencies {
+		s.watch(noon.Add(time.Duration(i)*latencyGap), pools)
+		s.watch(noon.Add(time.Duration(i)*latencyGap+time.Second), pools) // too soon
+	}
+	if got := s.trend("fastly"); len(got) != latencies || got[0] != 12.4 {
+		t.Errorf("%d latencies: %v", len(got), got[:1])
+	}
+	s.watch(noon.Add(time.Hour*24), pools[1:])
+	if s.trend("fastly") != nil {
+		t.Error("a pool that is gone is remembered")
+	}
+	for in, want := range map[string]int{"": 0, "5": 0, "5 6": 1, "5 6 0 7 8": 2} {
+		var ms []float32
+		for _, f := range strings.Fields(in) {
+			ms = append(ms, float32(f[0]-'0'))
+		}
+		if got := strings.Count(string(spark(ms)), "<polyline"); got != want {
+			t.Errorf("latencies %q: %d lines, want %d", in, got, want)
+		}
+	}
+}
+
+// The notation is a letter for each minute: U up, D down, - unknown.
+func TestStretches(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		state   string
+		since   int // minutes before now
+		changes string
+		want    string
+	}{
+		{"always so", "up", 60, "", "UUUUUUUUUU"},
+		{"up since a start", "up", 4, "", "------UUUU"},
+		{"fell", "down", 3, "up>down@3", "UUUUUUUDDD"},
+		{"fell and came back", "up", 2, "up>down@6 down>up@2", "UUUUDDDDUU"},
+		{"was unknown", "up", 5, "unknown>down@8 down>up@5", "--DDDUUUUU"},
+		{"changes in the same moment", "down", 4, "up>down@4 down>down@4", "UUUUUUDDDD"},
+	} {
+		from := noon.Add(-10 * time.Minute)
+		p := controller.PoolStatus{State: c.state, Since: noon.Add(-time.Duration(c.since) * time.Minute)}
+		got := []byte(strings.Repeat("?", 10))
+		for _, s := range stretches(&p, changes(c.changes), from, noon) {
+			letter := map[string]byte{"up": 'U', "down": 'D', "unknown": '-', "": '-'}[s.state]
+			for i := int(s.from.Sub(from) / time.Minute); i < int(s.to.Sub(from)/time.Minute); i++ {
+				got[i] = letter
+			}
+		}
+		if string(got) != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestWorld(t *testing.T) {
+	seen := map[string]bool{}
+	for _, code := range strings.Fields(tiles) {
+		if code == ".." {
+			continue
+		}
+		if seen[code] {
+			t.Errorf("%s has two tiles", code)
+		}
+		if seen[code] = true; continent(code) == "" {
+			t.Errorf("there is no country %s", code)
+		}
+	}
+	for _, row := range strings.Split(strings.TrimSpace(tiles), "\n") {
+		if n := len(strings.Fields(row)); n != 28 {
+			t.Errorf("a row of %d tiles: %s", n, row)
+		}
+	}
+	s := well()
+	s.regions = []controller.Region{{Countries: []string{"DE", "FR"}, Shares: []controller.Share{{Pool: "bunny", Percent: 60}, {Pool: "fastly", Percent: 40}}}, {Countries: []string{"US"}, FailOpen: true}}
+	w := get(s.open(t), "/services/www.example.com")
+	says(t, w, 200, "By country", "bunny 60 % fastly 40 % DE FR", "fails open US")
+	if !strings.Contains(w.Body.String(), `<rect class="p1" x="260" y="40"`) {
+		t.Error("Germany has not the color of its pool")
+	}
+}
+
+// A name is text, whatever it contains.
+func TestEscapes(t *testing.T) {
+	s := ill()
+	evil := `"><script>alert(1)</script>`
+	s.status.Node, s.status.Pools[0].Reason, s.status.Pools[1].Override.Reason, s.status.Alarms[0].What = evil, evil, evil, evil
+	s.status.Pools[2].Name, s.services[0].Name, s.services[0].Why, s.viewer.Name = evil, evil, evil, evil
+	s.viewer.Out = true
+	b := s.answering().open(t)
+	for _, path := range append(everyPage, "/services?q="+template.URLQueryEscaper(evil), "/explain?name="+template.URLQueryEscaper(evil), "/login?next="+template.URLQueryEscaper(evil)) {
+		if text := get(b, path).Body.String(); strings.Contains(text, "<script>alert") {
+			t.Errorf("%s runs what a name says", path)
+		}
+	}
+}
+
+// The script gets what it asks for, and nothing twice.
+func TestLive(t *testing.T) {
+	b := well().open(t)
+	w := get(b, "/", "X-Live", "1")
+	if text := strings.TrimSpace(w.Body.String()); !strings.HasPrefix(text, "<main") || !strings.HasSuffix(text, "</main>") {
+		t.Errorf("not the main part alone: %.60s", text)
+	}
+	if w.Header().Get("X-Stamp") != b.stamp {
+		t.Error("it does not say of which program it is")
+	}
+	if again := get(b, "/", "X-Live", "1", "If-None-Match", w.Header().Get("ETag")); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+		t.Errorf("nothing is new: status %d", again.Code)
+	}
+	if other := get(ill().open(t), "/", "X-Live", "1", "If-None-Match", w.Header().Get("ETag")); other.Code != 200 {
+		t.Errorf("all is new: status %d", other.Code)
+	}
+}
+
+func TestAssets(t *testing.T) {
+	b := well().open(t)
+	for _, c := range []struct{ path, kind string }{{"app.js", "text/javascript; charset=utf-8"}, {"style.css", "text/css; charset=utf-8"}, {"good.svg", "image/svg+xml"}} {
+		w := get(b, "/static/"+c.path+"?v="+b.stamp)
+		if w.Code != 200 || w.Header().Get("Content-Type") != c.kind || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", c.path, w.Code, w.Header())
+		}
+	}
+	if w := get(b, "/static/dashboard.go"); w.Code != 404 {
+		t.Errorf("a file that is none: %d", w.Code)
+	}
+}

@@ -1,0 +1,206 @@
+package dashboard
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/event"
+)
+
+// What is drawn here holds no style and no script of its own: classes lead to
+// the style sheet, and what it shows is said in words beside it.
+
+// A part is one pool of a bar.
+type part struct {
+	Pool    string
+	Class   string  // of its color
+	Percent float64 // of the bar
+	Rate    float64 // answers a second; 0 where none were measured
+}
+
+// bar draws parts beside one another.
+func bar(parts []part) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true"><rect class="empty" width="1000" height="10"/>`)
+	x, sum := 0.0, 0.0
+	for _, p := range parts {
+		sum += p.Percent
+	}
+	for i, p := range parts {
+		w := 10 * p.Percent * 100 / max(sum, 100) // of a union, whose parts are more than the whole
+		gap := 4.0
+		if i == len(parts)-1 {
+			gap = 0
+		}
+		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" width="%.1f" height="10"/>`, p.Class, x, max(w-gap, 1))
+		x += w
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String()) // numbers and our own classes
+}
+
+// swatch draws the color of a pool.
+func swatch(class string) template.HTML {
+	return template.HTML(`<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true"><rect class="` + template.HTMLEscapeString(class) + `" width="10" height="10" rx="2"/></svg>`)
+}
+
+// spark draws latencies, the oldest first; 0 is a gap. There is nothing to
+// draw before two are known.
+func spark(ms []float32) template.HTML {
+	most, known := float32(0), 0
+	for _, v := range ms {
+		if most = max(most, v); v > 0 {
+			known++
+		}
+	}
+	if known < 2 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(`<svg class="spark" viewBox="0 0 120 24" preserveAspectRatio="none" aria-hidden="true">`)
+	most = max(most*1.1, 1)
+	x := func(i int) float64 { return float64(latencies-len(ms)+i) * 120 / (latencies - 1) }
+	for i := 0; i < len(ms); {
+		if ms[i] <= 0 {
+			i++
+			continue
+		}
+		b.WriteString(`<polyline points="`)
+		for ; i < len(ms) && ms[i] > 0; i++ {
+			fmt.Fprintf(&b, "%.1f,%.1f ", x(i), 22-20*float64(ms[i]/most))
+		}
+		b.WriteString(`"/>`)
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String()) // numbers
+}
+
+// A lane is the states of one pool over a while.
+type lane struct {
+	Pool  string
+	SVG   template.HTML
+	Words string // the same for who does not see it
+}
+
+// A stretch is a time in which a pool was in one state.
+type stretch struct {
+	state    string
+	from, to time.Time
+}
+
+// stretches returns the states of a pool from from to now: what it is now, and
+// its transitions, the oldest first. What was before is unknown, unless a
+// transition says it or it has been so since.
+func stretches(p *controller.PoolStatus, changes []event.Event, from, now time.Time) []stretch {
+	var out []stretch
+	end, state := now, p.State
+	for _, e := range slices.Backward(changes) {
+		if !e.At.Before(end) { // of the same moment as the one after it
+			state = e.Before
+			continue
+		}
+		out = append(out, stretch{state, later(e.At, from), end})
+		end, state = e.At, e.Before
+		if !end.After(from) {
+			break
+		}
+	}
+	if end.After(from) {
+		if len(out) == 0 && p.Since.After(from) {
+			out = append(out, stretch{state, p.Since, end})
+			end, state = p.Since, ""
+		}
+		out = append(out, stretch{state, from, end})
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// later returns the later of a and b.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// draw draws a lane from from to now. The height of what it draws tells states
+// apart, not the color alone: a line is up, a block is down, nothing is unknown.
+func draw(pool string, ss []stretch, from, now time.Time) lane {
+	var b, words strings.Builder
+	b.WriteString(`<svg class="lane" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">`)
+	span := now.Sub(from).Seconds()
+	for _, s := range ss {
+		x := 1000 * s.from.Sub(from).Seconds() / span
+		w := max(1000*s.to.Sub(s.from).Seconds()/span, 3)
+		switch s.state {
+		case up:
+			fmt.Fprintf(&b, `<rect class="up" x="%.1f" y="5" width="%.1f" height="4"/>`, x, w)
+		case down:
+			fmt.Fprintf(&b, `<rect class="down" x="%.1f" y="0" width="%.1f" height="14"/>`, math.Min(x, 997), w)
+			fmt.Fprintf(&words, "; down from %s for %s", clock(s.from), age(s.to.Sub(s.from)))
+		}
+	}
+	b.WriteString(`</svg>`)
+	text := "no outage seen"
+	if words.Len() > 0 {
+		text = strings.TrimPrefix(words.String(), "; ")
+	}
+	return lane{pool, template.HTML(b.String()), text} // numbers
+}
+
+// An area is answers over time, by pool.
+type area struct {
+	SVG   template.HTML
+	Pools []part // with their share of all
+	From  int    // seconds after the beginning of the drill
+	To    int
+	Most  float64 // answers a second, at the top
+}
+
+// areas draws the answers of s, one pool on the other. There is nothing to
+// draw where nobody answered.
+func areas(s *drill.Series, color func(string) string) area {
+	n := len(s.At)
+	if n == 0 || len(s.Pools) == 0 {
+		return area{}
+	}
+	sums := make([]float64, n)
+	totals := make([]float64, len(s.Pools))
+	most, all := 0.0, 0.0
+	for i := range s.Pools {
+		for j, v := range s.Answers[i] {
+			sums[j] += float64(v)
+			totals[i] += float64(v)
+			all += float64(v)
+			most = max(most, sums[j])
+		}
+	}
+	if most == 0 {
+		return area{}
+	}
+	var b strings.Builder
+	b.WriteString(`<svg class="area" viewBox="0 0 1000 120" preserveAspectRatio="none" aria-hidden="true">`)
+	base, w := make([]float64, n), 1000/float64(n)
+	a := area{From: s.At[0], To: s.At[n-1], Most: most / float64(max(1, s.Every))}
+	for i, pool := range s.Pools {
+		for j, v := range s.Answers[i] {
+			if v == 0 {
+				continue
+			}
+			h := 118 * float64(v) / most
+			fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, color(pool), float64(j)*w, 120-base[j]-h, w+0.3, h)
+			base[j] += h
+		}
+		a.Pools = append(a.Pools, part{Pool: pool, Class: color(pool), Percent: 100 * totals[i] / all})
+	}
+	b.WriteString(`</svg>`)
+	a.SVG = template.HTML(b.String()) // numbers and our own classes
+	return a
+}
