@@ -1,7 +1,9 @@
 package zone
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 // An oracle answers by RFC 1034 §4.3.2 in the plainest way: it walks down from
@@ -304,13 +308,42 @@ func checkSmall(t interface{ Fatalf(string, ...any) }, tb testing.TB, origin str
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	snap := NewSet([]*Zone{parse(tb, origin, text)}).Snapshot(1, nil, nil)
+	serial := uint32(pick(3)) * 0x7fffffff
+	snap := NewSet([]*Zone{parse(tb, origin, text)}).Snapshot(1, nil, []uint32{serial})
+	if serial > 0 { // else that of the file stands
+		o.get(origin, dns.TypeSOA)[0].(*dns.SOA).Serial = serial
+	}
+	if diff := o.compareContents(snap); diff != "" {
+		t.Fatalf("%s\n%s", text, diff)
+	}
 	for range 12 {
 		name, typ := smallName(origin, pick), oracleTypes[pick(len(oracleTypes))]
 		if diff := compare(o, snap, name, typ); diff != "" {
 			t.Fatalf("%s\n%s %s\n%s", text, name, dns.Type(typ), diff)
 		}
 	}
+}
+
+// compareContents holds Contents to all records of o.
+func (o *oracle) compareContents(snap *Snapshot) string {
+	got, want := map[string]int{}, map[string]int{}
+	for set := range snap.Contents(0, config.OnePool) {
+		for _, rr := range set.Records {
+			got[rr.String()]++
+		}
+	}
+	for owner, rrs := range o.rrs {
+		for _, rr := range as(rrs, owner) {
+			rr.Header().Ttl = slices.MinFunc(o.get(owner, rr.Header().Rrtype), func(x, y dns.RR) int {
+				return cmp.Compare(x.Header().Ttl, y.Header().Ttl)
+			}).Header().Ttl // RFC 2181 §5.2
+			want[rr.String()]++
+		}
+	}
+	if !maps.Equal(got, want) {
+		return fmt.Sprintf("contents\n%v\nwant\n%v", got, want)
+	}
+	return ""
 }
 
 // TestOracle compares Append with the oracle on random small zones.

@@ -77,6 +77,12 @@ func different(a, b *Zone, names []string) string {
 		return fmt.Sprintf("%s, %s", told(a), told(b))
 	}
 	sa, sb := NewSet([]*Zone{a}).Snapshot(1, nil, nil), NewSet([]*Zone{b}).Snapshot(1, nil, nil)
+	if ka, kb := sa.ContentKey(0, config.OnePool), sb.ContentKey(0, config.OnePool); ka != kb {
+		return fmt.Sprintf("keys %x and %x", ka, kb)
+	}
+	for was, is := range sb.Changes(sa, 0, config.OnePool) {
+		return fmt.Sprintf("%v changed to %v", was, is)
+	}
 	for _, name := range names {
 		for _, typ := range oracleTypes {
 			ma, _, _ := sa.Records(name, typ, netip.Addr{}, 0)
