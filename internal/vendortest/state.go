@@ -19,6 +19,7 @@ type Zone struct {
 	ID      string
 	Records []Record
 	Changes int  // how many times Touch was called: a vendor's serial or change id
+	Private bool // not for the public
 	Pending bool // records are not yet what the name servers answer with: for vendors with a publish step
 }
 

@@ -38,6 +38,9 @@ func secret(name, value string) func(string) config.Account {
 func doubles() []played {
 	return []played{
 		{kind: "cloudflare", vendor: vendortest.Cloudflare("t0ken"), account: secret("token", "t0ken"), shared: true},
+		{kind: "route53", vendor: vendortest.Route53("AKIDEXAMPLE"), account: func(url string) config.Account {
+			return config.Account{Endpoint: url, Values: map[string]string{"access_key_id": "AKIDEXAMPLE", "region": "us-east-1"}, Secrets: map[string]config.Secret{"secret_access_key": config.NewSecret("t0ken")}}
+		}},
 	}
 }
 

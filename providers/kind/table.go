@@ -21,6 +21,7 @@ type Row struct {
 func Table() []Row {
 	return []Row{
 		{"cloudflare", newCloudflare},
+		{"route53", newRoute53},
 	}
 }
 
