@@ -29,6 +29,7 @@ var table = map[string]string{
 	"resolver":               "config resolver/zone x/sys",
 	"resolver/steer":         "config health",
 	"resolver/place":         "config resolver/steer maxminddb",
+	"resolver/xfr":           "config internal/durable internal/event resolver resolver/zone miekg/dns",
 	"providers/plan":         "miekg/dns",
 	"providers/kind":         "config providers/plan libdns miekg/dns go-ovh hcloud scaleway aws smithy",
 	"internal/event":         "internal/durable",

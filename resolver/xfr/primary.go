@@ -1,0 +1,404 @@
+package xfr
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// diskWait is how long NOTIFY waits for the journals to be on the disk. One
+// that hangs must not keep secondaries from being told.
+const diskWait = 250 * time.Millisecond
+
+// Deps are what a Primary works with.
+type Deps struct {
+	Dir   string           // state directory; the journals are in a folder of it. "": nothing is kept
+	Log   *slog.Logger     //
+	Event event.Sink       // told of transfers, and of secondaries that fall behind or catch up; may be nil
+	Now   func() time.Time // default: time.Now
+}
+
+// A Primary hands the zones of a node to its secondaries. Make it with New,
+// then call Run once; all methods may be called from any goroutine. It is the
+// resolver's Aside.
+type Primary struct {
+	deps   Deps
+	shelf  shelf
+	clerk  *clerk
+	state  atomic.Pointer[state]         // what transfers are from
+	newest atomic.Pointer[zone.Snapshot] // what they are to be from
+	cfg    atomic.Pointer[config.Config]
+	wake   chan struct{} // holds a token after each Publish and Reload
+	nudge  chan struct{} // holds a token after a watch became due earlier
+	heard  chan outcome  // of questions to secondaries
+	lines  lines         // transfers under way
+	told   teller        // keeps the log short
+
+	mu       sync.Mutex // guards watches, and all of them
+	watches  watches
+	listened map[net.Conn]bool // connections that were taken
+	closed   bool              // no further one is
+}
+
+// New returns a Primary for cfg.
+func New(cfg *config.Config, d Deps) (*Primary, error) {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	p := &Primary{deps: d, wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1), heard: make(chan outcome, 64), listened: map[net.Conn]bool{}}
+	p.lines.init()
+	p.told.last = map[string]time.Time{}
+	p.watches.init()
+	if d.Dir != "" {
+		p.shelf = shelf(filepath.Join(d.Dir, Folder))
+		p.clerk = newClerk(p.shelf, d.Log)
+	}
+	p.state.Store(&state{access: &access{}, next: make(chan struct{})})
+	return p, p.Reload(cfg)
+}
+
+// Publish takes s as what transfers are to be from. It returns at once.
+func (p *Primary) Publish(s *zone.Snapshot) {
+	p.newest.Store(s)
+	p.stir()
+}
+
+// Reload takes cfg into service: who may transfer, with which keys, and who is
+// told. The error names a key whose name cannot be used.
+func (p *Primary) Reload(cfg *config.Config) error {
+	a, err := newAccess(cfg)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfg.Store(cfg)
+	was := p.state.Load()
+	now := *was
+	now.access, now.next = a, make(chan struct{})
+	if a.catalog != was.access.catalog {
+		now.catalog = nil
+	}
+	p.state.Store(&now)
+	close(was.next)
+	p.watches.enlist(cfg, a)
+	p.stir()
+	return nil
+}
+
+// stir wakes Run.
+func (p *Primary) stir() { token(p.wake) }
+
+// token leaves one in c, unless one is there.
+func token(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run follows what is published, tells secondaries and watches them, until ctx
+// ends; connections that were taken are closed then.
+func (p *Primary) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	if p.clerk != nil {
+		if err := os.MkdirAll(string(p.shelf), 0o750); err != nil {
+			return fmt.Errorf("node.state_dir: %w", err)
+		}
+		stop := make(chan struct{})
+		running.Go(func() { p.clerk.run(stop) })
+		defer running.Wait()
+		defer close(stop)
+	}
+	defer p.hangUp()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+			p.settle(ctx)
+		case o := <-p.heard:
+			p.hear(o)
+		case <-due.C:
+		case <-p.nudge:
+		case <-tick.C:
+			p.review()
+		}
+		due.Reset(p.proceed(ctx))
+	}
+}
+
+// settle makes what was published last what transfers are from: journals
+// first, then the state, then secondaries are told.
+func (p *Primary) settle(ctx context.Context) {
+	p.mu.Lock()
+	was, cfg := p.state.Load(), p.cfg.Load()
+	p.mu.Unlock()
+	snapshot := p.newest.Load()
+	if snapshot == nil || !was.access.on {
+		p.idle(was)
+		return
+	}
+	s := settler{p: p, cfg: cfg, was: was, journals: map[string][]*delta{}, now: p.deps.Now()}
+	now := s.state(snapshot)
+	var written <-chan struct{}
+	if p.clerk != nil && len(s.journals) > 0 {
+		written = p.clerk.put(s.journals)
+	}
+	if was.snapshot == nil || was.snapshot.Set() != snapshot.Set() {
+		p.tidy(now)
+	}
+	p.mu.Lock()
+	if p.state.Load() != was { // a reload came between, and another turn follows
+		now.access = p.state.Load().access
+		was = p.state.Load()
+	}
+	p.state.Store(now)
+	p.mu.Unlock()
+	close(was.next)
+	if written != nil {
+		late := time.NewTimer(diskWait)
+		defer late.Stop()
+		select {
+		case <-written:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+	}
+	p.follow(now)
+}
+
+// idle lets go of the zones while nobody may have them.
+func (p *Primary) idle(was *state) {
+	if was.snapshot != nil {
+		p.mu.Lock()
+		if p.state.Load() == was {
+			p.state.Store(&state{access: was.access, next: make(chan struct{})})
+			close(was.next)
+		}
+		p.mu.Unlock()
+	}
+	p.follow(p.state.Load())
+}
+
+// tidy removes the journals of zones that are gone.
+func (p *Primary) tidy(s *state) {
+	if p.clerk == nil {
+		return
+	}
+	paths := map[string]bool{}
+	for e := range s.all {
+		paths[p.shelf.path(e.origin)] = true
+	}
+	p.shelf.keepOnly(func(path string) bool { return paths[path] })
+}
+
+// A settler makes the next state.
+type settler struct {
+	p        *Primary
+	cfg      *config.Config
+	was      *state
+	now      time.Time
+	journals map[string][]*delta // that are to be written
+}
+
+// state returns the state of snapshot.
+func (s *settler) state(snapshot *zone.Snapshot) *state {
+	zones := snapshot.Set().Zones()
+	now := &state{access: s.was.access, content: s.cfg.Transfer.Content, snapshot: snapshot, next: make(chan struct{}), index: s.was.index}
+	if s.was.snapshot == nil || s.was.snapshot.Set() != snapshot.Set() {
+		now.index = make(map[string]int32, len(zones))
+		for i, z := range zones {
+			now.index[z.Name()] = int32(i)
+		}
+	}
+	now.zones = make([]*edition, len(zones))
+	for i := range zones {
+		e, err := s.zone(snapshot, int32(i))
+		if err != nil {
+			s.p.deps.Log.Error("zone is not handed on", "zone", zones[i].Name(), "error", err)
+			continue
+		}
+		now.zones[i] = e
+	}
+	if origin := now.access.catalog; origin != "" {
+		var err error
+		if now.catalog, err = s.catalog(origin, zones); err != nil {
+			s.p.deps.Log.Error("catalog is not handed on", "zone", origin, "error", err)
+		}
+	}
+	return now
+}
+
+// zone returns the edition of zone i.
+func (s *settler) zone(snapshot *zone.Snapshot, i int32) (*edition, error) {
+	z, serial, content := snapshot.Zone(i), snapshot.Serial(i), s.cfg.Transfer.Content
+	var before *edition
+	if at, ok := s.was.index[z.Name()]; ok {
+		before = s.was.zones[at]
+	}
+	if before != nil && before.serial() == serial && s.was.content == content {
+		if before.zone == i {
+			return before, nil
+		}
+		same := *before
+		same.zone = i
+		return &same, nil
+	}
+	soa, _, err := appendSet(nil, snapshot.SOA(i))
+	if err != nil {
+		return nil, err
+	}
+	key := snapshot.ContentKey(i, content)
+	e := &edition{origin: z.Name(), zone: i, since: s.now, records: z.Records() + z.Names()}
+	if before == nil {
+		return s.open(e, serial, key, soa, s.cfg.Transfer.Journal), nil
+	}
+	e.chain = before.chain
+	var d *delta
+	if s.was.content == content && s.cfg.Transfer.Journal > 0 {
+		if d, err = changes(s.was.snapshot, snapshot, i, content); err != nil {
+			return nil, err
+		}
+		if d.records > max(e.records, fewRecords) {
+			d = nil
+		}
+	}
+	e = e.next(d, serial, key, soa, s.cfg.Transfer.Journal, s.now)
+	s.keep(e, s.cfg.Transfer.Journal)
+	return e, nil
+}
+
+// open begins the edition of a zone with what its journal holds.
+func (s *settler) open(e *edition, serial uint32, key [16]byte, soa []byte, most int) *edition {
+	list := s.read(e.origin, most)
+	e = e.opened(list, serial, key, soa, most)
+	s.keep(e, most)
+	return e
+}
+
+// read returns what the journal of a zone holds, if it is to have one.
+func (s *settler) read(origin string, most int) []*delta {
+	if s.p.clerk == nil || most == 0 {
+		return nil
+	}
+	list, good, err := s.p.shelf.read(origin)
+	if err != nil {
+		s.p.deps.Log.Warn("journal not whole", "error", err)
+	} else if len(list) > 0 {
+		s.p.clerk.know(origin, written{list[len(list)-1].to, good})
+	}
+	return list
+}
+
+// keep has the journal of e written, if it is to have one.
+func (s *settler) keep(e *edition, most int) {
+	if most > 0 {
+		s.journals[e.origin] = e.chain
+	}
+}
+
+// catalog returns the edition of the catalog zone. Its serial is the time it
+// changed, or the one after the last where that is higher, and outlives
+// restarts with its journal, which it always has.
+func (s *settler) catalog(origin string, zones []*zone.Zone) (*edition, error) {
+	if before := s.was.catalog; before != nil && s.was.snapshot != nil && len(zones) > 0 && s.sameZones(zones) {
+		return before, nil
+	}
+	members := make([]string, len(zones))
+	for i, z := range zones {
+		members[i] = z.Name()
+	}
+	c, err := newCatalog(origin, members)
+	if err != nil {
+		return nil, err
+	}
+	before, most := s.was.catalog, max(1, s.cfg.Transfer.Journal)
+	if before == nil || before.origin != origin {
+		return s.openCatalog(&edition{origin: origin, zone: -1, since: s.now, records: c.records, catalog: c}, most)
+	}
+	if before.last().key == c.key {
+		return before, nil
+	}
+	serial := max(uint32(s.now.Unix()), before.serial()+1)
+	soa, err := catalogSOA(origin, serial)
+	if err != nil {
+		return nil, err
+	}
+	e := *before
+	e.catalog, e.records = c, c.records
+	next := e.next(c.difference(before.catalog), serial, c.key, soa, most, s.now)
+	s.keep(next, most)
+	return next, nil
+}
+
+// sameZones reports whether the snapshot before was of the same zones.
+func (s *settler) sameZones(zones []*zone.Zone) bool {
+	before := s.was.snapshot.Set().Zones()
+	return len(before) == len(zones) && &before[0] == &zones[0]
+}
+
+// openCatalog begins the catalog with what its journal holds.
+func (s *settler) openCatalog(e *edition, most int) (*edition, error) {
+	list := s.read(e.origin, most)
+	serial := uint32(s.now.Unix())
+	if len(list) > 0 {
+		if end := list[len(list)-1]; end.key == e.catalog.key {
+			serial = end.to
+		} else if serial = max(serial, end.to+1); serial == 0 {
+			serial = 1
+		}
+	}
+	soa, err := catalogSOA(e.origin, serial)
+	if err != nil {
+		return nil, err
+	}
+	e = e.opened(list, serial, e.catalog.key, soa, most)
+	s.keep(e, most)
+	return e, nil
+}
+
+// current returns the state, once it is of what was published last; it waits
+// for that no longer than until ctx ends.
+func (p *Primary) current(ctx context.Context) *state {
+	for {
+		s := p.state.Load()
+		if s.snapshot == p.newest.Load() || !s.access.on {
+			return s
+		}
+		select {
+		case <-s.next:
+		case <-ctx.Done():
+			return s
+		}
+	}
+}
+
+// hangUp closes the connections that were taken.
+func (p *Primary) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for c := range p.listened {
+		c.Close()
+	}
+}
+
+// canonical returns a name as origins are written.
+func canonical(name string) string { return dns.CanonicalName(name) }
