@@ -2,10 +2,16 @@ package kind_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +40,30 @@ func secret(name, value string) func(string) config.Account {
 	}
 }
 
+// googleKey is the key of a service account, made once.
+var googleKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+func googleAccount(url string) config.Account {
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(googleKey())
+	if err != nil {
+		panic(err)
+	}
+	text, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": "shunt@example-project.iam.gserviceaccount.com", "private_key_id": "1",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})), "token_uri": url + "/token",
+	})
+	if err != nil {
+		panic(err)
+	}
+	return config.Account{Endpoint: url, Values: map[string]string{"project": "example-project"}, Secrets: map[string]config.Secret{"credentials": config.NewSecret(string(text))}}
+}
+
 // doubles returns the table of all kinds that have a double.
 func doubles() []played {
 	return []played{
@@ -41,6 +71,23 @@ func doubles() []played {
 		{kind: "route53", vendor: vendortest.Route53("AKIDEXAMPLE"), account: func(url string) config.Account {
 			return config.Account{Endpoint: url, Values: map[string]string{"access_key_id": "AKIDEXAMPLE", "region": "us-east-1"}, Secrets: map[string]config.Secret{"secret_access_key": config.NewSecret("t0ken")}}
 		}},
+		{kind: "googleclouddns", vendor: vendortest.GoogleCloudDNS("example-project", "shunt@example-project.iam.gserviceaccount.com", &googleKey().PublicKey), account: googleAccount},
+		{kind: "ovh", vendor: vendortest.OVH("app", "t0ken", "consumer", true), account: ovh, shared: true},
+		{kind: "ovh", vendor: vendortest.OVH("app", "t0ken", "consumer", false), account: ovh, shared: true},
+		{kind: "scaleway", vendor: vendortest.Scaleway("t0ken"), account: secret("secret_key", "t0ken"), shared: true, skips: map[string]bool{"HTTPS": true, "SVCB": true}},
+		{kind: "hetzner", vendor: vendortest.Hetzner("t0ken"), account: secret("token", "t0ken"), shared: true},
+		{kind: "gandi", vendor: vendortest.Gandi("t0ken"), account: secret("token", "t0ken"), shared: true},
+		{kind: "desec", vendor: vendortest.DeSEC("t0ken", 60), account: secret("token", "t0ken"), shared: true},
+		{kind: "bunny", vendor: vendortest.Bunny("t0ken"), account: secret("key", "t0ken"), shared: true, skips: map[string]bool{"HTTPS": true, "SVCB": true}},
+	}
+}
+
+// ovh returns an account at OVHcloud.
+func ovh(url string) config.Account {
+	return config.Account{
+		Endpoint: url,
+		Values:   map[string]string{"application_key": "app"},
+		Secrets:  map[string]config.Secret{"application_secret": config.NewSecret("t0ken"), "consumer_key": config.NewSecret("consumer")},
 	}
 }
 
@@ -91,7 +138,7 @@ func apply(ctx context.Context, p kind.Provider, before, after *plan.RRset) erro
 	return p.(kind.Applier).Apply(ctx, "example.test.", []plan.Change{{Before: before, After: after}})
 }
 
-// www returns www's addresses as the provider says, "60 192.0.2.1 192.0.2.2".
+// www returns www's addresses as the provider says, "300 192.0.2.1 192.0.2.2".
 func www(t *testing.T, p kind.Provider) string {
 	t.Helper()
 	got, err := p.GetRecords(t.Context(), "example.test.")
@@ -112,7 +159,7 @@ func www(t *testing.T, p kind.Provider) string {
 // TestTroubles: what becomes of a change when the API fails, what its error
 // is, and that it can be made once the API is well again.
 func TestTroubles(t *testing.T) {
-	const before, after = "60 192.0.2.1", "60 192.0.2.2"
+	const before, after = "300 192.0.2.1", "300 192.0.2.2"
 	later := func(d time.Duration) func(error) bool {
 		return func(err error) bool { var l kind.Later; return errors.As(err, &l) && l.After == d }
 	}
@@ -139,11 +186,11 @@ func TestTroubles(t *testing.T) {
 		{"a hang on the second call", vendortest.Fault{Do: vendortest.Hang, Skip: 1}, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, before},
 		{"a lost reply", vendortest.Fault{Do: vendortest.Lose, On: vendortest.Write}, plain, after},
 		{"accepted, and not done", vendortest.Fault{Do: vendortest.Ignore, On: vendortest.Write}, nil, before},
-		{"a TTL that is clamped", vendortest.Fault{Do: vendortest.Clamp, On: vendortest.Write, TTL: 120}, nil, "120 192.0.2.2"},
+		{"a TTL that is clamped", vendortest.Fault{Do: vendortest.Clamp, On: vendortest.Write, TTL: 600}, nil, "600 192.0.2.2"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			everyDouble(t, func(t *testing.T, p played) {
-				d, opened := play(t, p, "example.test. 3600 NS ns1.example.net.", "www.example.test. 60 A 192.0.2.1", "mail.example.test. 60 A 192.0.2.9")
+				d, opened := play(t, p, "example.test. 3600 NS ns1.example.net.", "www.example.test. 300 A 192.0.2.1", "mail.example.test. 300 A 192.0.2.9")
 				d.Fail(c.fault)
 				timeout := 10 * time.Second
 				if c.fault.Do == vendortest.Hang {
@@ -151,7 +198,7 @@ func TestTroubles(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
-				err := apply(ctx, opened, a(60, "192.0.2.1"), a(60, "192.0.2.2"))
+				err := apply(ctx, opened, a(300, "192.0.2.1"), a(300, "192.0.2.2"))
 				if c.is == nil && err != nil || c.is != nil && !c.is(err) {
 					t.Errorf("the error is %v", err)
 				}
@@ -163,14 +210,14 @@ func TestTroubles(t *testing.T) {
 					t.Fatalf("www is %s, want %s", got, c.then)
 				}
 				now := strings.Fields(c.then)
-				set := a(60, now[1])
-				if now[0] == "120" {
-					set.TTL = 120
+				set := a(300, now[1])
+				if now[0] == "600" {
+					set.TTL = 600
 				}
-				if err := apply(t.Context(), opened, set, a(60, "192.0.2.3")); err != nil {
+				if err := apply(t.Context(), opened, set, a(300, "192.0.2.3")); err != nil {
 					t.Errorf("the API is well again, but: %v", err)
 				}
-				if got := www(t, opened); got != "60 192.0.2.3" {
+				if got := www(t, opened); got != "300 192.0.2.3" {
 					t.Errorf("afterwards www is %s", got)
 				}
 			})
@@ -182,12 +229,12 @@ func TestTroubles(t *testing.T) {
 // was changed: either the provider compares, or nothing is as it was expected.
 func TestLate(t *testing.T) {
 	everyDouble(t, func(t *testing.T, p played) {
-		d, opened := play(t, p, "www.example.test. 60 A 192.0.2.1")
+		d, opened := play(t, p, "www.example.test. 300 A 192.0.2.1")
 		d.Fail(vendortest.Fault{Do: vendortest.Late, On: vendortest.Write, Count: 1, Reads: 3})
-		if err := apply(t.Context(), opened, a(60, "192.0.2.1"), a(60, "192.0.2.2")); err != nil {
+		if err := apply(t.Context(), opened, a(300, "192.0.2.1"), a(300, "192.0.2.2")); err != nil {
 			t.Fatal(err)
 		}
-		err := apply(t.Context(), opened, a(60, "192.0.2.1"), a(60, "192.0.2.3"))
+		err := apply(t.Context(), opened, a(300, "192.0.2.1"), a(300, "192.0.2.3"))
 		if err == nil && !p.shared {
 			t.Error("a change of what is no longer there was made")
 		}
@@ -204,14 +251,14 @@ func TestStale(t *testing.T) {
 			what          string
 			before, after *plan.RRset
 		}{
-			{"another address", a(60, "192.0.2.9"), a(60, "192.0.2.2")},
-			{"one address too few", a(60, "192.0.2.1"), a(60, "192.0.2.3")},
-			{"another TTL", a(120, "192.0.2.1", "192.0.2.2"), a(60, "192.0.2.3")},
-			{"nothing", nil, a(60, "192.0.2.3")},
-			{"to be deleted, another", a(60, "192.0.2.9"), nil},
-			{"to be deleted, one of two", a(60, "192.0.2.1"), nil},
+			{"another address", a(300, "192.0.2.9"), a(300, "192.0.2.2")},
+			{"one address too few", a(300, "192.0.2.1"), a(300, "192.0.2.3")},
+			{"another TTL", a(600, "192.0.2.1", "192.0.2.2"), a(300, "192.0.2.3")},
+			{"nothing", nil, a(300, "192.0.2.3")},
+			{"to be deleted, another", a(300, "192.0.2.9"), nil},
+			{"to be deleted, one of two", a(300, "192.0.2.1"), nil},
 		} {
-			d, opened := play(t, p, "www.example.test. 60 A 192.0.2.1", "www.example.test. 60 A 192.0.2.2")
+			d, opened := play(t, p, "www.example.test. 300 A 192.0.2.1", "www.example.test. 300 A 192.0.2.2")
 			was := d.Zone("example.test.")
 			if err := apply(t.Context(), opened, c.before, c.after); !errors.Is(err, kind.ErrStale) {
 				t.Errorf("%s: the error is %v", c.what, err)
@@ -231,7 +278,7 @@ func TestNoZone(t *testing.T) {
 		_, get := opened.GetRecords(t.Context(), "example.org.")
 		_, set := opened.SetRecords(t.Context(), "example.org.", one)
 		_, del := opened.DeleteRecords(t.Context(), "example.org.", one)
-		txt := plan.RRset{Name: "x.example.org.", Type: "TXT", TTL: 60, Data: []string{`"y"`}}
+		txt := plan.RRset{Name: "x.example.org.", Type: "TXT", TTL: 300, Data: []string{`"y"`}}
 		app := opened.(kind.Applier).Apply(t.Context(), "example.org.", []plan.Change{{After: &txt}})
 		for method, err := range map[string]error{"GetRecords": get, "SetRecords": set, "DeleteRecords": del, "Apply": app} {
 			if !errors.Is(err, kind.ErrNoZone) {

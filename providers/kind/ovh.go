@@ -135,7 +135,11 @@ func (o *ovhCloud) read(ctx context.Context, zone, name string) ([]held, error) 
 func ovhRecords(ctx context.Context, c *ovh.Client, zone string, ids []int64) ([]ovhRecord, error) {
 	var out []ovhRecord
 	for batch := range slices.Chunk(ids, ovhBatch) {
-		some, err := ovhMany(ctx, c, zone, batch)
+		read := ovhMany
+		if len(batch) == 1 {
+			read = ovhEach
+		}
+		some, err := read(ctx, c, zone, batch)
 		if said := (statusError{}); errors.As(err, &said) && said.Status != http.StatusTooManyRequests && said.Status < 500 && !errors.Is(err, ErrDenied) {
 			some, err = ovhEach(ctx, c, zone, batch) // whatever it says: it does not take batches
 		}

@@ -22,6 +22,13 @@ func Table() []Row {
 	return []Row{
 		{"cloudflare", newCloudflare},
 		{"route53", newRoute53},
+		{"googleclouddns", newGoogleCloudDNS},
+		{"ovh", newOVH},
+		{"scaleway", newScaleway},
+		{"hetzner", newHetzner},
+		{"gandi", newGandi},
+		{"desec", newDeSEC},
+		{"bunny", newBunny},
 	}
 }
 
