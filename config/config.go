@@ -230,6 +230,7 @@ type Service struct {
 	Ramp    *Ramp         // how traffic moves to a pool; nil: at once
 	Moves   int           // answers may move so often in an hour; then they stay where it is steady. 0: no limit; default 6
 	Alias   bool          // derived: some pool's host name is answered as a CNAME, beside which no other record may stand
+	Apart   string        // never written in a file: services that differ in it are decided on apart
 }
 
 // A Choice is one candidate of a service: a pool, or another policy over its

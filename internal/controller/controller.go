@@ -152,6 +152,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 	c.adopt(l, recallCalm(state.Calm, now))
 	c.born = now
 	c.drills.store.dir = state.drills()
+	c.recallApart(state)
 	c.recallDrills(state, now)
 	return c
 }

@@ -86,6 +86,12 @@ func (c *Controller) DrillStart(ctx context.Context, p drill.Plan, force, dry bo
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
+	if !dry {
+		if err := c.setApart(ctx, &p); err != nil {
+			return nil, err
+		}
+		v = c.view.Load()
+	}
 	fits, err := v.fit(&p)
 	if err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func (c *Controller) stage(p drill.Plan, fits map[string]placing, now time.Time)
 			continue
 		}
 		x.moves[g.service.Name] = true
-		x.report.Count += 1 + g.alike
+		x.report.Count += c.countOf(plan, g)
 		v := c.sceneOf(x, g, t, now)
 		v.Measured = measured[g.service.Name]
 		s.Services = append(s.Services, v)
@@ -140,16 +140,6 @@ func (c *Controller) sceneOf(x *drilling, g *group, t *health.Table, now time.Ti
 			v.Other = y.plan()
 		}
 	}
-	if asked := x.plan().Services; len(asked) > 0 && g.alike > 0 {
-		at := c.loaded.Set.Group(g.service.Name)
-		for _, z := range c.loaded.Config.Zones {
-			for _, s := range z.Services {
-				if c.loaded.Set.Group(s.Name) == at && !slices.Contains(asked, s.Name) {
-					v.Strayed = append(v.Strayed, s.Name)
-				}
-			}
-		}
-	}
 	h := *g
 	if fit, ok := x.fits[g.service.Name]; ok {
 		h.places, h.calm.Races, h.of = fit, nil, nil
@@ -175,12 +165,32 @@ func (c *Controller) namesOf(x *drilling) []string {
 			if len(names) == most {
 				return names
 			}
-			if x.moves[c.groups[c.loaded.Set.Group(s.Name)].service.Name] {
+			if x.moves[c.groups[c.loaded.Set.Group(s.Name)].service.Name] && x.asks(s.Name) {
 				names = append(names, s.Name)
 			}
 		}
 	}
 	return names
+}
+
+// asks reports whether the plan of x is about the service, of those it moves.
+func (x *drilling) asks(service string) bool {
+	asked := x.plan().Services
+	return len(asked) == 0 || slices.Contains(asked, service)
+}
+
+// countOf returns how many services of g p is about.
+func (c *Controller) countOf(p *drill.Plan, g *group) int {
+	if len(p.Services) == 0 {
+		return 1 + g.alike
+	}
+	at, n := c.loaded.Set.Group(g.service.Name), 0
+	for _, s := range slices.Compact(slices.Sorted(slices.Values(p.Services))) {
+		if c.loaded.Set.Group(s) == at {
+			n++
+		}
+	}
+	return n
 }
 
 // failOpen lists the representatives of groups that fail open for anyone.
@@ -229,14 +239,11 @@ func (c *Controller) refitDrills(now time.Time) {
 			why = err.Error()
 		} else if len(x.fits) > 0 {
 			why = "places are told apart anew"
-		} else if y, s, err := c.stage(*x.plan(), nil, now); err != nil {
+		} else if c.loaded.strays(x.plan()) {
+			why = "its services share their decisions with others now"
+		} else if y, _, err := c.stage(*x.plan(), nil, now); err != nil {
 			why = err.Error()
 		} else {
-			for _, v := range s.Services {
-				if len(v.Strayed) > 0 {
-					why = fmt.Sprintf("%s shares its decisions with %s now", v.Name, v.Strayed[0])
-				}
-			}
 			x.moves, x.report.Names, x.report.Count = y.moves, y.report.Names, y.report.Count
 		}
 		if why != "" {

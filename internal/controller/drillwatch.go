@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -209,13 +210,26 @@ func (c *Controller) practise(now time.Time) bool {
 		for _, a := range d.AbortIf {
 			p.AbortIf = append(p.AbortIf, a.Text)
 		}
-		_, err := c.begin(p, nil, false, false)
-		if err != nil {
-			c.deps.Log.Warn("practice run did not begin", "drill", d.Name, "error", err)
-		}
-		began = began || err == nil
+		began = c.practice(p) || began
 	}
 	return began
+}
+
+// practice begins the practice run p, and reports whether it began. Services
+// that must be set apart first are so on another goroutine, which begins it then.
+func (c *Controller) practice(p drill.Plan) bool {
+	begin := func(run func() (*drill.Report, error)) bool {
+		_, err := run()
+		if err != nil {
+			c.deps.Log.Warn("practice run did not begin", "drill", p.Practice, "error", err)
+		}
+		return err == nil
+	}
+	if c.loaded.strays(&p) {
+		go begin(func() (*drill.Report, error) { return c.DrillStart(context.Background(), p, false, false) })
+		return false
+	}
+	return begin(func() (*drill.Report, error) { return c.begin(p, nil, false, false) })
 }
 
 // setNext notes when d runs after now.

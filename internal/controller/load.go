@@ -25,6 +25,7 @@ type Loaded struct {
 	pools    map[string]*config.Pool
 	policies map[string]*config.Policy
 	atlas    *atlas
+	marks    map[string]string // config.Service.Apart, by the name of a service
 }
 
 // Load compiles the zones of cfg. Its error is [config.Problems], every zone's
@@ -48,7 +49,11 @@ func (l *Loaded) Next(cfg *config.Config, progress func(done, all int)) (*Loaded
 	for _, z := range l.Set.Zones() {
 		before[z.Name()] = z
 	}
-	return compile(cfg, l, before, runtime.GOMAXPROCS(0)/2, progress)
+	next, err := compile(marked(cfg, l.marks), l, before, runtime.GOMAXPROCS(0)/2, progress)
+	if err == nil {
+		next.marks = l.marks
+	}
+	return next, err
 }
 
 // compile compiles the zones of cfg with so many hands. Before holds zones

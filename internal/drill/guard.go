@@ -33,7 +33,6 @@ type Service struct {
 	Before   []steer.Decision  // by class of clients
 	After    []steer.Decision  // with the drill, of the same classes
 	Covered  []bool            // by class: whether the drill is about it
-	Strayed  []string          // services that share its decisions, and that the drill is not about
 	Other    *Plan             // that moves it already; nil: none
 	TTL      time.Duration     // of its answers at most
 	Measured map[string]uint64 // its latest answers, by pool
@@ -62,7 +61,6 @@ type Refusal struct {
 //	another drill moves the same service                         no
 //	nobody is known to be where its clients are                  no
 //	a pool would go on answering, since nothing else may         no
-//	a service shares its decisions with one left out             no
 //	a part of a union                                            no
 //	a survivor is in doubt, waits, or its votes are void         yes
 //	a survivor's certificate ends before the drill               yes
@@ -139,9 +137,6 @@ func (g *guard) service(s *Service) {
 	}
 	if !slices.Contains(s.Covered, true) {
 		g.never("no client of %s is known to be in %s", s.Name, strings.Join(g.Plan.Clients, ", "))
-	}
-	if len(s.Strayed) > 0 {
-		g.never("%s shares its decisions with %s: drill them together, or let them differ in something", s.Name, few(s.Strayed))
 	}
 	if s.Union && g.Plan.Share < 1 {
 		g.never("%s answers with several pools at once, and of that no share can be taken", s.Name)

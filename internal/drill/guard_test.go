@@ -67,7 +67,6 @@ func TestGuards(t *testing.T) {
 		{"a rule", func(s *Scene) { s.Rules = []config.Rule{{Name: "two", AtLeast: 2, Pools: []string{"a", "b"}}} }, []string{"rule two: of a, b at least 2 must be up"}},
 		{"a rule about others", func(s *Scene) { s.Rules = []config.Rule{{Name: "two", AtLeast: 2, Pools: []string{"b", "c"}}} }, nil},
 		{"another drill", func(s *Scene) { s.Services[0].Other = &Plan{ID: "y", Ends: noon} }, []string{"never: the drill y moves www."}},
-		{"shared decisions", func(s *Scene) { s.Services[0].Strayed = []string{"api."} }, []string{"never: www. shares its decisions with api."}},
 		{"a part of a union", func(s *Scene) { s.Services[0].Union, s.Plan.Share = true, 0.5 }, []string{"never: www. answers with several pools at once"}},
 		{"clients of nowhere", func(s *Scene) { s.Services[0].Covered, s.Plan.Clients = []bool{false}, []string{"AQ"} }, []string{"never: no client of www. is known to be in AQ"}},
 		{"a blocked date", func(s *Scene) {

@@ -25,7 +25,9 @@ func (n *Node) observe(t health.Target, r health.Result) { n.metrics.Observe(t, 
 // say hears of what happens.
 func (n *Node) say(e event.Event) {
 	n.events.Say(e)
-	n.metrics.Event(e)
+	if n.metrics != nil { // what a start takes up, as drills, is said before there is anybody to count
+		n.metrics.Event(e)
+	}
 }
 
 // certificateEnd returns when the certificate of the node's own listeners

@@ -239,6 +239,10 @@ func GroupKey(s config.Service) string {
 			n = binary.BigEndian.AppendUint64(n, math.Float64bits(share))
 		}
 	}
+	if s.Apart != "" {
+		n = append(n, "\x00apart "...)
+		n = append(n, s.Apart...)
+	}
 	b.Write(n)
 	return b.String()
 }
