@@ -134,7 +134,7 @@ func (c *Controller) logWaits(waits map[string]string) {
 // inherit takes over what was known of the services of g while they were in
 // the group was.
 func (g *group) inherit(was *group) {
-	g.calm, g.decided = was.calm, was.decided
+	g.calm, g.decided, g.last = was.calm, was.decided, was.last
 	if g.places.of != was.places.of {
 		g.calm.Races = g.racesOf(was)
 		return

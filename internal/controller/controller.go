@@ -101,6 +101,8 @@ type Controller struct {
 	held      map[string]Alarm        // the alarms that hold, by code and subject
 	told      map[string]health.State // the states of pools that were told of as events; nil: none were
 	moved     int                     // moves of answers in the decision under way
+	serials   map[string]numbered     // of zones that may be transferred, by their origins
+	ending    bool                    // the next state that is saved is the last
 	started   *config.Config          // at the start: what a reload cannot change is still as there
 	drills    drills
 	born      time.Time // when this Controller was made
@@ -139,6 +141,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		keep:    keeper{write: state.store.write, wrote: make(chan error, 1)},
 		saved:   d.Now(),
 		held:    map[string]Alarm{},
+		serials: recallSerials(state),
 		started: l.Config,
 		reload:  Reload{At: d.Now(), OK: true},
 	}
@@ -152,7 +155,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 	c.adopt(l, recallCalm(state.Calm, now))
 	c.born = now
 	c.drills.store.dir = state.drills()
-	c.recallApart(state)
+	c.recallContents(state.Contents)
 	c.recallDrills(state, now)
 	return c
 }
@@ -221,6 +224,7 @@ func (c *Controller) adopt(l *Loaded, calm map[string]steer.Calm) {
 // next process lie above it, however soon this one ends.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.done)
+	c.beginSerials()
 	c.decide(reloaded)
 	c.save()
 	watch := c.watchPlaces(ctx)
@@ -397,7 +401,7 @@ func (c *Controller) publish() *zone.Snapshot {
 	for i := range c.groups {
 		steered[i] = c.groups[i].steered
 	}
-	s := c.loaded.Set.Snapshot(c.gen, steered, nil)
+	s := c.loaded.Set.Snapshot(c.gen, steered, c.number(steered))
 	c.deps.Publish(s)
 	return s
 }

@@ -28,6 +28,7 @@ type group struct {
 	wake    time.Time        // when time alone changes something; zero: never
 	answers []zone.Answers   // by decided
 	steered *zone.Steered
+	last    *zone.Steered // the latest that had anything to answer with, or keeps what such a one had; nil: none had
 }
 
 // A cause is why decisions are taken.
@@ -194,9 +195,11 @@ func alike(a, b *steer.Decision) bool {
 		a.FenceOpen == b.FenceOpen && a.FenceDown == b.FenceDown && a.Short == b.Short && slices.Equal(a.Picks, b.Picks)
 }
 
-// pack packs the answers of g for service.
+// pack packs the answers of g for service. Where there are none, secondaries
+// and providers keep what they had.
 func (g *group) pack() {
-	g.steered = zone.PackPlaces(g.places.of, g.of, g.answers)
+	g.steered = zone.PackPlaces(g.places.of, g.of, g.answers).Keep(g.last, &g.service)
+	g.last = g.steered
 }
 
 // logMove logs a decision whose reason changed: loudly when the pools did.

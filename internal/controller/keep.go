@@ -96,6 +96,15 @@ func (c *Controller) unsaved(now time.Time) string {
 // lastSave saves the state at the stop, and waits for it for as long as a
 // stop may take.
 func (c *Controller) lastSave() {
+	c.ending = true
+	if !c.saveNow() {
+		c.deps.Log.Error("stopping without the state saved: the disk does not answer", "waited", saveWait)
+	}
+}
+
+// saveNow saves the state and waits for it, but no longer than saveWait; then
+// it is false.
+func (c *Controller) saveNow() bool {
 	c.save()
 	late := time.NewTimer(saveWait)
 	defer late.Stop()
@@ -104,10 +113,10 @@ func (c *Controller) lastSave() {
 		case err := <-c.keep.wrote:
 			c.written(err)
 		case <-late.C:
-			c.deps.Log.Error("stopping without the state saved: the disk does not answer", "waited", saveWait)
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // command runs job on Run's goroutine, decides anew, and waits until what the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,10 @@ type State struct {
 
 	Drills []*drill.Report `json:"drills,omitempty"` // that run, or have just ended
 	Failed []failedDrill   `json:"failed_drills,omitempty"`
+
+	Clean    bool                    `json:"clean,omitempty"`    // the process ended after this, and not before
+	Serials  map[string]numbered     `json:"serials,omitempty"`  // by zone
+	Contents map[string]savedContent `json:"contents,omitempty"` // by the name of a service
 
 	Problem string `json:"-"` // why there is no state, where there should be
 	store   store
@@ -113,7 +118,8 @@ func (c *Controller) state(now time.Time) *State {
 		}
 	}
 	s := &State{Generation: c.gen, Saved: now, Overrides: c.sortedOverrides(), Good: good, Verdicts: c.deps.Monitor.Save(),
-		Falls: c.saveFalls(now), Calm: c.saveCalm(now), Drills: c.saveDrills(now), Failed: slices.Clone(c.drills.failed)}
+		Falls: c.saveFalls(now), Calm: c.saveCalm(now), Drills: c.saveDrills(now), Failed: slices.Clone(c.drills.failed),
+		Clean: c.ending, Serials: maps.Clone(c.serials), Contents: c.saveContents()}
 	for i := range s.Failed {
 		s.Failed[i].At = onWall(s.Failed[i].At, now)
 	}

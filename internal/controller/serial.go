@@ -1,0 +1,129 @@
+package controller
+
+import (
+	"encoding/hex"
+	"maps"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/resolver/zone"
+)
+
+// A numbered is the latest content of a zone that was given a serial.
+type numbered struct {
+	Serial uint32 `json:"serial"`        // never 0
+	Key    string `json:"key,omitempty"` // of the content, in hex; "": nobody knows what had this serial
+}
+
+// leap is how far serials leap over those that a process may have given out
+// and not saved: it dies within saveEvery of the last save, and gives no zone so
+// many meanwhile.
+const leap = 1000
+
+// maxGone is how many zones that are no longer configured keep their serials,
+// so that one that comes back goes on where it was.
+const maxGone = 10_000
+
+// first returns the serial that a zone begins with: that of its file, or the
+// time at now where that is higher by RFC 1982 §3.2 and kind goes by it.
+func first(kind config.SerialKind, file uint32, now time.Time) uint32 {
+	serial := file
+	if kind != config.Counter && newer(uint32(now.Unix()), file) {
+		serial = uint32(now.Unix())
+	}
+	return max(serial, 1)
+}
+
+// next returns the serial of a content that follows one with serial last:
+// always a newer one by RFC 1982 §3.2, and never 0, which stands for none.
+//
+//	kind       the newest of
+//	counter    last+1, that of the file
+//	unixtime   last+1, that of the file, the time at now
+//
+// A file or a clock that is behind last does not count.
+func next(kind config.SerialKind, last, file uint32, now time.Time) uint32 {
+	serial := last + 1
+	if serial == 0 {
+		serial = 1
+	}
+	also := []uint32{file}
+	if kind != config.Counter {
+		also = append(also, uint32(now.Unix()))
+	}
+	for _, s := range also {
+		if s != 0 && newer(s, last) && s-last > serial-last {
+			serial = s
+		}
+	}
+	return serial
+}
+
+// newer reports whether a is greater than b by RFC 1982 §3.2.
+func newer(a, b uint32) bool { return a != b && a-b < 1<<31 }
+
+// recallSerials returns the serials that s tells of. A process that ended
+// without a clean save may have given out others since: those are leapt over,
+// and what content the new ones begin with is open.
+func recallSerials(s *State) map[string]numbered {
+	out := make(map[string]numbered, len(s.Serials))
+	for origin, n := range s.Serials {
+		if !s.Clean {
+			n = numbered{Serial: n.Serial + leap}
+		}
+		n.Serial = max(n.Serial, 1)
+		out[origin] = n
+	}
+	return out
+}
+
+// number gives each zone its serial, by what it holds with the answers in
+// steered: the one it had, or the next where that is not what it held. Nil:
+// zones have those of their files, for nobody transfers them.
+func (c *Controller) number(steered []*zone.Steered) []uint32 {
+	cfg := c.loaded.Config
+	if !cfg.Transfers() || c.hand {
+		return nil
+	}
+	content := c.loaded.Set.Snapshot(c.gen, steered, nil)
+	zones := c.loaded.Set.Zones()
+	serials := make([]uint32, len(zones))
+	for i, z := range zones {
+		key := content.ContentKey(int32(i), cfg.Transfer.Content)
+		n, known := c.serials[z.Name()]
+		is := numbered{n.Serial, hex.EncodeToString(key[:])}
+		switch {
+		case !known:
+			is.Serial = first(cfg.Transfer.Serial, z.Serial(), c.now())
+		case n.Key != is.Key:
+			is.Serial = next(cfg.Transfer.Serial, n.Serial, z.Serial(), c.now())
+		}
+		if is != n {
+			c.serials[z.Name()] = is
+		}
+		serials[i] = is.Serial
+	}
+	c.forgetGone(zones)
+	return serials
+}
+
+// forgetGone drops the serials of zones that are gone, once they are many.
+func (c *Controller) forgetGone(zones []*zone.Zone) {
+	if len(c.serials) <= len(zones)+maxGone {
+		return
+	}
+	there := make(map[string]bool, len(zones))
+	for _, z := range zones {
+		there[z.Name()] = true
+	}
+	maps.DeleteFunc(c.serials, func(origin string, _ numbered) bool { return !there[origin] })
+}
+
+// beginSerials makes sure that the state file no longer tells of a clean end
+// before the first serial of this process is given out: else one that dies soon
+// would have its own taken for those of the process before.
+func (c *Controller) beginSerials() {
+	if c.loaded.Config.Transfers() && len(c.serials) > 0 {
+		c.saveNow()
+	}
+}
