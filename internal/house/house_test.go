@@ -31,16 +31,16 @@ var table = map[string]string{
 	"resolver/place":         "config resolver/steer maxminddb",
 	"resolver/xfr":           "config internal/durable internal/event resolver resolver/zone miekg/dns",
 	"providers/plan":         "miekg/dns",
-	"providers/kind":         "config providers/plan libdns miekg/dns go-ovh hcloud scaleway aws smithy",
+	"providers/kind":         "config providers/plan libdns miekg/dns go-ovh hcloud scaleway aws smithy x/oauth2",
 	"internal/event":         "internal/durable",
 	"internal/durable":       "",
 	"internal/metrics":       "health internal/controller internal/event resolver prometheus",
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",
 	"internal/drill":         "config health internal/chart resolver/steer",
 	"internal/controller":    "config health internal/drill internal/durable internal/event resolver/place resolver/steer resolver/zone",
-	"internal/admin":         "config health health/monitor internal/controller internal/drill resolver x/sys",
+	"internal/admin":         "config health health/monitor internal/controller internal/drill resolver resolver/xfr x/sys",
 	"internal/dashboard":     "config health internal/admin internal/controller internal/drill internal/event resolver",
-	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller internal/durable internal/event internal/known internal/metrics resolver resolver/zone go-systemd x/sync",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/controller internal/durable internal/event internal/known internal/metrics resolver resolver/xfr resolver/zone go-systemd x/sync",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
@@ -53,7 +53,7 @@ var table = map[string]string{
 	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
-	"cmd/shunt":              "config health internal/admin internal/controller internal/drill internal/node internal/demo internal/rehearse internal/audit internal/audit/look cobra x/term",
+	"cmd/shunt":              "config health internal/admin internal/controller internal/drill internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term",
 }
 
 // modules are the third-party modules by the short names of the table.
