@@ -106,6 +106,10 @@ func writeStatus(w io.Writer, s *admin.Status) {
 		fmt.Fprintln(w)
 		table(w, rows)
 	}
+	if len(s.Secondaries) > 0 {
+		fmt.Fprintln(w)
+		table(w, secondaryRows(s.Secondaries))
+	}
 	if len(s.Services) > 0 {
 		rows := [][]string{{"SERVICE", "POLICY", "ANSWERING", "TTL", "WHY"}}
 		for _, v := range s.Services[:min(len(s.Services), maxRows)] {

@@ -29,16 +29,18 @@ import (
 	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/resolver"
+	"github.com/shunt-dns/shunt/resolver/xfr"
 )
 
 // A Server answers the API.
 type Server struct {
-	Controller *controller.Controller
-	Probe      func(ctx context.Context, pool string) ([]monitor.Report, error) // runs a pool's monitors once
-	Queries    func() resolver.Stats
-	Version    string
-	Log        *slog.Logger
-	Metrics    http.Handler // answers GET /metrics; nil: nothing does
+	Controller  *controller.Controller
+	Probe       func(ctx context.Context, pool string) ([]monitor.Report, error) // runs a pool's monitors once
+	Queries     func() resolver.Stats
+	Secondaries func() []xfr.Secondary // how each secondary is; nil: there are none
+	Version     string
+	Log         *slog.Logger
+	Metrics     http.Handler // answers GET /metrics; nil: nothing does
 }
 
 // Listen opens the control socket at path with mode 0660. A socket that a
@@ -181,8 +183,9 @@ func (s *Server) recovered(h http.Handler) http.Handler {
 // A Status is the answer to GET /v1/status.
 type Status struct {
 	*controller.Status
-	Version string         `json:"version"`
-	Queries resolver.Stats `json:"queries"` // since the start
+	Version     string          `json:"version"`
+	Queries     resolver.Stats  `json:"queries"` // since the start
+	Secondaries []xfr.Secondary `json:"secondaries"`
 }
 
 func (s *Server) status(*http.Request) (any, error) {
@@ -190,7 +193,15 @@ func (s *Server) status(*http.Request) (any, error) {
 	if q.Steered == nil {
 		q.Steered = []resolver.SteeredCount{} // a list, also before the first answer
 	}
-	return Status{s.Controller.Status(), s.Version, q}, nil
+	return Status{Status: s.Controller.Status(), Version: s.Version, Queries: q, Secondaries: s.secondaries()}, nil
+}
+
+// secondaries says how each secondary is; a list, also where there is none.
+func (s *Server) secondaries() []xfr.Secondary {
+	if s.Secondaries == nil {
+		return []xfr.Secondary{}
+	}
+	return s.Secondaries()
 }
 
 func (s *Server) explain(r *http.Request) (any, error) {

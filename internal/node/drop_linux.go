@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/resolver/xfr"
 )
 
 // drop gives paths to the user named name and becomes that user, for good. An
@@ -74,6 +75,9 @@ func ours(paths []string) []string {
 		for _, e := range entries {
 			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile {
 				list = append(list, filepath.Join(p, e.Name()))
+			}
+			if e.Name() == xfr.Folder {
+				list = append(list, xfr.Files(filepath.Join(p, e.Name()))...)
 			}
 		}
 	}

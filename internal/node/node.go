@@ -29,6 +29,7 @@ import (
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
 	"github.com/shunt-dns/shunt/resolver"
+	"github.com/shunt-dns/shunt/resolver/xfr"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
 
@@ -53,6 +54,7 @@ type Node struct {
 	runner  *monitor.Runner
 	ctl     *controller.Controller
 	events  *event.Log
+	primary *xfr.Primary // hands zones to secondaries
 	metrics *metrics.Metrics
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
@@ -109,6 +111,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return err
 	}
 	n.events = event.Open(filepath.Join(cfg.Node.StateDir, eventsFile))
+	if err = n.transfers(cfg); err != nil {
+		return err
+	}
 	n.ctl = controller.New(l, state, controller.Deps{
 		Monitor: n.runner,
 		Publish: n.publish,
@@ -175,7 +180,7 @@ func (n *Node) conditions() []controller.Condition {
 		list = append(list, controller.Condition{Code: "events-not-saved", Severity: "warning",
 			What: why, Mend: "a restart forgets the latest events; look at node.state_dir"})
 	}
-	return list
+	return append(list, n.behind()...)
 }
 
 // close ends what open opened.
@@ -194,6 +199,7 @@ func (n *Node) close() {
 // publish takes a snapshot into service.
 func (n *Node) publish(s *zone.Snapshot) {
 	n.dns.Swap(s)
+	n.primary.Publish(s)
 	n.first.Do(func() { close(n.decided) })
 }
 
@@ -202,6 +208,9 @@ func (n *Node) publish(s *zone.Snapshot) {
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
+	if err := n.primary.Reload(l.Config); err != nil {
+		n.opts.Log.Error("secondaries stay as they were", "error", err)
+	}
 	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
 		n.keypair.Use(own.Certificate, own.Key)
 	}
@@ -222,9 +231,10 @@ func (n *Node) Serving() <-chan struct{} { return n.serving }
 func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	defer n.close()
 	g, ctx := errgroup.WithContext(ctx)
-	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler()}
+	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Secondaries: n.primary.Status, Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler()}
 	g.Go(func() error { return n.events.Run(ctx) })
 	g.Go(func() error { return n.runner.Run(ctx) })
+	g.Go(func() error { return n.primary.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
 	if n.opts.Known != nil {
