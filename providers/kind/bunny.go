@@ -45,6 +45,7 @@ func newBunny(a config.Account) (Provider, error) {
 // Abilities says what Bunny DNS can do.
 func (b *bunny) Abilities() Abilities {
 	return Abilities{
+		Batch:  100,
 		MinTTL: bunnyFloor * time.Second,
 		Alias:  true,
 		Types:  []string{"ALIAS", "CAA", "MX", "NS", "PTR", "SRV"},
@@ -93,7 +94,7 @@ func (b *bunny) read(ctx context.Context, zone, _ string) ([]held, error) {
 			singles = append(singles, single{id: strconv.FormatInt(r.ID, 10), name: name, typ: typ, ttl: r.TTL, data: r.data(typ)})
 		}
 	}
-	return append(collect(singles), foreign...), nil
+	return append(foreign, collect(singles)...), nil
 }
 
 // bunnyType returns the type of r, "" for one of Bunny's own.
@@ -168,8 +169,8 @@ func (b *bunny) write(ctx context.Context, zone string, edits []edit) error {
 	}
 	path := fmt.Sprintf("/dnszone/%d/records", id)
 	return stepwise(ctx, edits, func(ctx context.Context, e edit) error {
-		for _, m := range turns(e) {
-			if err := b.move(ctx, path, zone, e, m); err != nil {
+		for _, t := range turns(e) {
+			if err := b.make(ctx, path, zone, e, t); err != nil {
 				return raced(err)
 			}
 		}
@@ -177,23 +178,23 @@ func (b *bunny) write(ctx context.Context, zone string, edits []edit) error {
 	})
 }
 
-func (b *bunny) move(ctx context.Context, path, zone string, e edit, m turn) error {
-	if m.data == "" {
-		_, err := b.api.do(ctx, http.MethodDelete, path+"/"+m.id, nil, nil)
+func (b *bunny) make(ctx context.Context, path, zone string, e edit, t turn) error {
+	if t.data == "" {
+		_, err := b.api.do(ctx, http.MethodDelete, path+"/"+t.id, nil, nil)
 		return err
 	}
-	r, err := bunnyFrom(zone, e.name(), e.kind(), m.data, e.to.TTL)
+	r, err := bunnyFrom(zone, e.name(), e.kind(), t.data, e.to.TTL)
 	if err != nil {
 		return err
 	}
-	if m.id == "" {
+	if t.id == "" {
 		_, err = b.api.do(ctx, http.MethodPut, path, r, nil)
 		return err
 	}
-	if r.ID, err = strconv.ParseInt(m.id, 10, 64); err != nil {
+	if r.ID, err = strconv.ParseInt(t.id, 10, 64); err != nil {
 		return err
 	}
-	_, err = b.api.do(ctx, http.MethodPost, path+"/"+m.id, r, nil)
+	_, err = b.api.do(ctx, http.MethodPost, path+"/"+t.id, r, nil)
 	return err
 }
 

@@ -37,6 +37,7 @@ func newGandi(a config.Account) (Provider, error) {
 // and ALIAS, which stands beside other records of the apex.
 func (g *gandi) Abilities() Abilities {
 	return Abilities{
+		Batch:  100,
 		Rate:   16,
 		MinTTL: gandiFloor * time.Second,
 		Alias:  true,
@@ -104,26 +105,28 @@ func (g *gandi) list(ctx context.Context, path string) ([]gandiSet, error) {
 // name are written with all that the name holds, as it is in that moment, so
 // that what others have there stays.
 func (g *gandi) write(ctx context.Context, zone string, edits []edit) error {
-	for len(edits) > 0 {
-		name := edits[0].name()
-		var here, others []edit
-		for _, e := range edits {
-			if e.name() == name {
-				here = append(here, e)
-			} else {
-				others = append(others, e)
-			}
+	var names []string
+	here := map[string][]edit{}
+	for _, e := range edits {
+		if here[e.name()] == nil {
+			names = append(names, e.name())
 		}
-		edits = others
+		here[e.name()] = append(here[e.name()], e)
+	}
+	var failed []error
+	for _, name := range names {
 		change := g.several
-		if len(here) == 1 {
+		if len(here[name]) == 1 {
 			change = g.one
 		}
-		if err := change(ctx, zone, here); err != nil {
-			return fmt.Errorf("%s: %w", name, raced(err))
+		if err := raced(change(ctx, zone, here[name])); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+			if !ofRecord(err) {
+				break
+			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // one writes one RRset.

@@ -56,6 +56,7 @@ func newOVH(a config.Account) (Provider, error) {
 // Abilities says what OVHcloud can do.
 func (o *ovhCloud) Abilities() Abilities {
 	return Abilities{
+		Batch:   100,
 		Publish: true,
 		MinTTL:  ovhFloor * time.Second,
 		Types:   []string{"CAA", "DNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA"},
@@ -98,6 +99,9 @@ func (o *ovhCloud) read(ctx context.Context, zone, name string) ([]held, error) 
 	c, err := o.client(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if o.owes(zone) {
+		name = "" // all of it is needed to see whether that may be published
 	}
 	path := ovhPath(zone) + "/record"
 	if sub := relative(name, zone, ""); name != "" && sub != "" {
@@ -205,9 +209,9 @@ func ovhEach(ctx context.Context, c *ovh.Client, zone string, ids []int64) ([]ov
 	return out, nil
 }
 
-// write changes the draft and publishes it. A draft that could not be finished
-// is not published; one that could, and was not published, is by the read that
-// finds it so.
+// write changes the draft and publishes it, also where the API did not take one
+// of the records. A draft that could not be finished is not published; one that
+// could, and was not published, is by the read that finds it so.
 func (o *ovhCloud) write(ctx context.Context, zone string, edits []edit) error {
 	c, err := o.client(ctx)
 	if err != nil {
@@ -215,42 +219,45 @@ func (o *ovhCloud) write(ctx context.Context, zone string, edits []edit) error {
 	}
 	o.owe(zone, edits)
 	err = stepwise(ctx, edits, func(step context.Context, e edit) error {
-		if step != ctx {
-			if c, err = o.client(step); err != nil {
+		c := c
+		if step != ctx { // to put something back
+			back, err := o.client(step)
+			if err != nil {
 				return err
 			}
+			c = back
 		}
-		for _, m := range turns(e) {
-			if err := ovhMove(step, c, zone, e, m); err != nil {
+		for _, t := range turns(e) {
+			if err := ovhTurn(step, c, zone, e, t); err != nil {
 				return raced(err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !ofRecord(err) {
 		return err
 	}
-	return o.refresh(ctx, c, zone)
+	return errors.Join(err, o.refresh(ctx, c, zone))
 }
 
-// ovhMove makes one record of another. A number that has a type behind it is of
+// ovhTurn makes one record of another. A number that has a type behind it is of
 // a record that cannot become a plain one.
-func ovhMove(ctx context.Context, c *ovh.Client, zone string, e edit, m turn) error {
+func ovhTurn(ctx context.Context, c *ovh.Client, zone string, e edit, t turn) error {
 	path := ovhPath(zone) + "/record"
-	id, special, _ := strings.Cut(m.id, " ")
-	r := ovhRecord{Name: relative(e.name(), zone, ""), Target: m.data}
+	id, special, _ := strings.Cut(t.id, " ")
+	r := ovhRecord{Name: relative(e.name(), zone, ""), Target: t.data}
 	if e.to != nil {
 		r.TTL = max(e.to.TTL, ovhFloor)
 	}
-	if m.data != "" && (m.id == "" || special != "") {
+	if t.data != "" && (t.id == "" || special != "") {
 		r.Type = e.kind()
 		if err := c.PostWithContext(ctx, path, r, nil); err != nil {
 			return err
 		}
-	} else if m.data != "" {
+	} else if t.data != "" {
 		return c.PutWithContext(ctx, path+"/"+id, r, nil)
 	}
-	if m.id == "" {
+	if t.id == "" {
 		return nil
 	}
 	return c.DeleteWithContext(ctx, path+"/"+id, nil)
@@ -286,6 +293,13 @@ func (o *ovhCloud) owe(zone string, edits []edit) {
 	for _, e := range edits {
 		o.owed[zone][e.String()] = e
 	}
+}
+
+// owes reports whether something was written to zone and not published.
+func (o *ovhCloud) owes(zone string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.owed[zone]) > 0
 }
 
 // settle publishes zone if all that is owed is in sets, which it holds: else

@@ -16,34 +16,72 @@ const putBack = 5 * time.Second
 // stepwise makes edits by do, one after another, at a provider without
 // transactions. Where something went to make room for what then could not
 // come, as for a CNAME, it is put back: a name is never left empty because a
-// request failed.
+// request failed. What is wrong with one name keeps no other from being
+// changed; what is wrong with the API or the account ends it all.
 func stepwise(ctx context.Context, edits []edit, do func(context.Context, edit) error) error {
+	var failed []error
 	gone := map[string][]edit{} // by name, what went and nothing came for
+	bad := map[string]bool{}    // names that are left as they are
 	for _, e := range edits {
+		if bad[e.name()] {
+			continue
+		}
 		err := do(ctx, e)
-		if err == nil {
-			if e.to == nil {
-				gone[e.name()] = append(gone[e.name()], e)
-			} else {
-				delete(gone, e.name())
-			}
+		switch {
+		case err == nil && e.to == nil:
+			gone[e.name()] = append(gone[e.name()], e)
+			continue
+		case err == nil:
+			delete(gone, e.name())
 			continue
 		}
 		err = fmt.Errorf("%s: %w", e, err)
-		if e.to == nil || len(gone[e.name()]) == 0 {
-			return err
+		if e.to != nil {
+			err = errors.Join(err, restore(ctx, gone[e.name()], do))
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBack)
-		defer cancel()
-		for _, g := range gone[e.name()] {
-			back := g.was.RRset
-			if failed := do(ctx, edit{to: &back}); failed != nil {
-				err = errors.Join(err, fmt.Errorf("%s went and could not be put back: %w", g, failed))
+		failed, bad[e.name()] = append(failed, err), true
+		if !ofRecord(err) {
+			break
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// restore puts back what went.
+func restore(ctx context.Context, gone []edit, do func(context.Context, edit) error) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBack)
+	defer cancel()
+	var failed []error
+	for _, g := range gone {
+		back := g.was.RRset
+		if err := do(ctx, edit{to: &back}); err != nil {
+			failed = append(failed, fmt.Errorf("%s went and could not be put back: %w", g, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// ofRecord reports whether err is about what was written and not about the API
+// or the account, so that other records may be taken. Everything in it must be.
+func ofRecord(err error) bool {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			if e != ErrStale && !ofRecord(e) {
+				return false
 			}
 		}
-		return err
+		return true
 	}
-	return nil
+	if one, ok := err.(statusError); ok {
+		return one.Status >= 400 && one.Status < 500
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return ofRecord(inner)
+	}
+	return false
 }
 
 // A turn makes one record of another: it comes where id is "", and goes where
