@@ -52,6 +52,8 @@ type Deps struct {
 
 	Certificate func() Certificate // that the node shows to its own clients; nil: it shows none
 
+	Covers Covers // asks survivors of a drill whether they serve its services; nil: nobody does
+
 	Answers func(want func(service string) bool) []Count // how often pools answered for wanted services; nil: nobody counts
 
 	Conditions func() []Condition // what other parts of the node alarm about, each second; must not block; nil: nothing
@@ -155,6 +157,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 	c.adopt(l, recallCalm(state.Calm, now))
 	c.born = now
 	c.drills.store.dir = state.drills()
+	c.recallApart(state)
 	c.recallContents(state.Contents)
 	c.recallDrills(state, now)
 	return c

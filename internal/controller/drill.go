@@ -96,12 +96,13 @@ func (c *Controller) DrillStart(ctx context.Context, p drill.Plan, force, dry bo
 	if err != nil {
 		return nil, err
 	}
+	uncovered := c.uncovered(ctx, v, &p)
 	var report *drill.Report
 	job := func() error {
 		if c.loaded != v.loaded {
 			return fmt.Errorf("the configuration changed meanwhile: say it again")
 		}
-		report, err = c.begin(p, fits, force, dry)
+		report, err = c.begin(p, fits, uncovered, force, dry)
 		return err
 	}
 	if dry {
@@ -112,14 +113,16 @@ func (c *Controller) DrillStart(ctx context.Context, p drill.Plan, force, dry bo
 	return report, err
 }
 
-// begin begins p on Run's goroutine.
-func (c *Controller) begin(p drill.Plan, fits map[string]placing, force, dry bool) (*drill.Report, error) {
+// begin begins p on Run's goroutine. Uncovered is what [Controller.uncovered]
+// says of it.
+func (c *Controller) begin(p drill.Plan, fits map[string]placing, uncovered []string, force, dry bool) (*drill.Report, error) {
 	now := c.now()
 	p.Began, p.Ends = now, now.Add(p.Ends.Sub(p.Began))
 	x, scene, err := c.stage(p, fits, now)
 	if err != nil {
 		return nil, err
 	}
+	scene.Uncovered = uncovered
 	if !dry {
 		c.drills.named[x.plan().ID] = true
 	}

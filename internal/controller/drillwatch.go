@@ -38,7 +38,8 @@ func (c *Controller) tickDrills(now time.Time) {
 	if len(c.drills.running) > 0 && now.Sub(c.drills.saved) >= drillsSave {
 		c.drills.saved, c.dirty = now, true
 	}
-	if c.practise(now) || ended {
+	c.practise(now)
+	if ended {
 		c.decide(byHand)
 		c.save()
 	}
@@ -184,10 +185,10 @@ func (c *Controller) measuredOver(now time.Time) float64 {
 	return now.Sub(c.born).Seconds()
 }
 
-// practise begins the practice runs that are due, and reports whether one
-// began. A run that was missed is not made up.
-func (c *Controller) practise(now time.Time) bool {
-	began, wall := false, now.Round(0)
+// practise begins the practice runs that are due, on goroutines of their own. A
+// run that was missed is not made up.
+func (c *Controller) practise(now time.Time) {
+	wall := now.Round(0)
 	list := c.loaded.Config.Drills
 	for i := range list {
 		d := &list[i]
@@ -210,26 +211,15 @@ func (c *Controller) practise(now time.Time) bool {
 		for _, a := range d.AbortIf {
 			p.AbortIf = append(p.AbortIf, a.Text)
 		}
-		began = c.practice(p) || began
+		go c.practice(p) // guards ask survivors first
 	}
-	return began
 }
 
-// practice begins the practice run p, and reports whether it began. Services
-// that must be set apart first are so on another goroutine, which begins it then.
-func (c *Controller) practice(p drill.Plan) bool {
-	begin := func(run func() (*drill.Report, error)) bool {
-		_, err := run()
-		if err != nil {
-			c.deps.Log.Warn("practice run did not begin", "drill", p.Practice, "error", err)
-		}
-		return err == nil
+// practice begins the practice run p.
+func (c *Controller) practice(p drill.Plan) {
+	if _, err := c.DrillStart(context.Background(), p, false, false); err != nil {
+		c.deps.Log.Warn("practice run did not begin", "drill", p.Practice, "error", err)
 	}
-	if c.loaded.strays(&p) {
-		go begin(func() (*drill.Report, error) { return c.DrillStart(context.Background(), p, false, false) })
-		return false
-	}
-	return begin(func() (*drill.Report, error) { return c.begin(p, nil, false, false) })
 }
 
 // setNext notes when d runs after now.

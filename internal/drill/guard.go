@@ -21,6 +21,9 @@ type Scene struct {
 	FailOpen []string // services of the node that do now
 	Blind    string   // why the node cannot see; "" when it can
 	Frozen   string   // who froze it and why; "" when automation is on
+
+	Uncovered []string // why survivors would turn away who comes for the services, as asked just now
+
 	Practice []config.Drill
 }
 
@@ -64,6 +67,7 @@ type Refusal struct {
 //	a part of a union                                            no
 //	a survivor is in doubt, waits, or its votes are void         yes
 //	a survivor's certificate ends before the drill               yes
+//	a survivor does not serve a service, by name or certificate  yes
 //	a survivor would get more than its max_share                 yes
 //	a service would keep fewer pools than safety.at_least        yes; with none, no
 //	safety.rules                                                 yes
@@ -77,6 +81,9 @@ func Check(s *Scene) []Refusal {
 	}
 	for _, name := range g.survivors() {
 		g.ready(name)
+	}
+	for _, why := range g.Uncovered {
+		g.say("%s", why)
 	}
 	if s.Plan.Whole() {
 		up := func(pool string) bool { return !g.takes(pool) && g.serves(pool) }

@@ -59,6 +59,10 @@ func TestGuards(t *testing.T) {
 			s.Pools["c"].Health.Endpoints = []health.Endpoint{{Addr: netip.MustParseAddr("192.0.2.3"), CertEnd: noon.Add(time.Hour)}}
 		}, nil},
 		{"too much for a survivor", func(s *Scene) { p := s.Pools["b"]; p.MaxShare = 0.6; s.Pools["b"] = p }, []string{"b would get 100.0% of the answers of www., and its max_share is 60.0%"}},
+		{"a survivor does not serve it", func(s *Scene) {
+			s.Uncovered = []string{"b at 192.0.2.2:443 does not answer for www: wrong certificate"}
+		},
+			[]string{"b at 192.0.2.2:443 does not answer for www: wrong certificate"}},
 		{"capacity is short", func(s *Scene) { s.Services[0].After[0].Short = "too little" }, []string{"www.: too little"}},
 		{"fewer than at_least", func(s *Scene) { s.AtLeast = 3 }, []string{"www. would be left with 2 pools that are up; safety.at_least is 3"}},
 		{"a share takes no pool away", func(s *Scene) { s.AtLeast, s.Plan.Share = 3, 0.5 }, nil},

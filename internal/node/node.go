@@ -25,6 +25,7 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/audit/look"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
@@ -126,6 +127,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 		Certificate: n.certificate,
 		Answers:     n.answers,
+		Covers:      look.Covers,
 
 		Conditions: n.conditions,
 		Event:      n.say,
