@@ -414,55 +414,6 @@ func (h *held) add(s single) {
 	h.ids = slices.Insert(h.ids, at, s.id)
 }
 
-// A move is what becomes of one record of an API that changes records one by
-// one: with an id and data it is rewritten, without an id it comes, without
-// data it goes.
-type move struct{ id, data string }
-
-// moves returns the least that leads from e.was to e.to, so that the RRset is
-// never empty in between: records that stay are left alone, others rewritten,
-// then the rest comes or goes.
-//
-//	was        to         moves
-//	1 2        2 3        1 becomes 3
-//	1          2 3        1 becomes 2, 3 comes
-//	1 2        3          1 becomes 3, 2 goes
-//	1 TTL 60   1 TTL 30   1 becomes 1
-func (e edit) moves() []move {
-	var spare []string // ids of records that need not stay
-	var come []string
-	if e.to != nil {
-		come = e.to.Data
-	}
-	if e.was != nil {
-		come = slices.Clone(come)
-		for i, data := range e.was.Data {
-			at := slices.Index(come, data)
-			switch {
-			case at < 0:
-				spare = append(spare, e.was.ids[i])
-			case e.was.TTL == e.to.TTL:
-				come = slices.Delete(come, at, at+1)
-			default: // the same with another TTL: it takes its own place
-				spare = slices.Insert(spare, 0, e.was.ids[i])
-				come = slices.Insert(slices.Delete(come, at, at+1), 0, data)
-			}
-		}
-	}
-	var moves []move
-	for i, data := range come {
-		m := move{data: data}
-		if i < len(spare) {
-			m.id = spare[i]
-		}
-		moves = append(moves, m)
-	}
-	for _, id := range spare[min(len(spare), len(come)):] {
-		moves = append(moves, move{id: id})
-	}
-	return moves
-}
-
 // A zoneIDs keeps what a provider calls each zone. A zone that is no longer
 // there under its id is to be forgotten.
 type zoneIDs struct {

@@ -178,7 +178,7 @@ func (b cloudflareBatchBody) size() int { return len(b.Deletes) + len(b.Patches)
 
 // add appends what becomes of e's records.
 func (b *cloudflareBatchBody) add(e edit) {
-	for _, m := range e.moves() {
+	for _, m := range turns(e) {
 		if m.data == "" {
 			b.Deletes = append(b.Deletes, map[string]string{"id": m.id})
 			continue
@@ -206,7 +206,7 @@ func (c *cloudflare) write(ctx context.Context, zone string, edits []edit) error
 	var batch cloudflareBatchBody
 	for i, e := range edits {
 		batch.add(e)
-		if i+1 < len(edits) && batch.size()+len(edits[i+1].moves()) <= cloudflareBatch {
+		if i+1 < len(edits) && batch.size()+len(turns(edits[i+1])) <= cloudflareBatch {
 			continue
 		}
 		if _, err := c.do(ctx, http.MethodPost, "/zones/"+segment(id)+"/dns_records/batch", batch, nil); err != nil {

@@ -64,6 +64,14 @@ func googleAccount(url string) config.Account {
 	return config.Account{Endpoint: url, Values: map[string]string{"project": "example-project"}, Secrets: map[string]config.Secret{"credentials": config.NewSecret(string(text))}}
 }
 
+func azureAccount(url string) config.Account {
+	return config.Account{
+		Endpoint: url,
+		Values:   map[string]string{"tenant_id": "tenant", "client_id": "app", "subscription_id": "sub", "resource_group": "group", "authority": url},
+		Secrets:  map[string]config.Secret{"client_secret": config.NewSecret("t0ken")},
+	}
+}
+
 // doubles returns the table of all kinds that have a double.
 func doubles() []played {
 	return []played{
@@ -72,6 +80,7 @@ func doubles() []played {
 			return config.Account{Endpoint: url, Values: map[string]string{"access_key_id": "AKIDEXAMPLE", "region": "us-east-1"}, Secrets: map[string]config.Secret{"secret_access_key": config.NewSecret("t0ken")}}
 		}},
 		{kind: "googleclouddns", vendor: vendortest.GoogleCloudDNS("example-project", "shunt@example-project.iam.gserviceaccount.com", &googleKey().PublicKey), account: googleAccount},
+		{kind: "azure", vendor: vendortest.Azure("tenant", "app", "t0ken"), account: azureAccount, skips: map[string]bool{"HTTPS": true, "SVCB": true}},
 		{kind: "ovh", vendor: vendortest.OVH("app", "t0ken", "consumer", true), account: ovh, shared: true},
 		{kind: "ovh", vendor: vendortest.OVH("app", "t0ken", "consumer", false), account: ovh, shared: true},
 		{kind: "scaleway", vendor: vendortest.Scaleway("t0ken"), account: secret("secret_key", "t0ken"), shared: true, skips: map[string]bool{"HTTPS": true, "SVCB": true}},

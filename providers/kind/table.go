@@ -23,6 +23,7 @@ func Table() []Row {
 		{"cloudflare", newCloudflare},
 		{"route53", newRoute53},
 		{"googleclouddns", newGoogleCloudDNS},
+		{"azure", newAzure},
 		{"ovh", newOVH},
 		{"scaleway", newScaleway},
 		{"hetzner", newHetzner},
