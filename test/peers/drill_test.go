@@ -15,7 +15,7 @@ import (
 
 // A drillReport is what the tests look at in shunt drill report --json.
 type drillReport struct {
-	Plan         struct{ ID string }
+	Plan         struct{ ID, Practice, Author string }
 	Outcome, Why string
 	First        *int `json:"first_steered_seconds"`
 	Came         []struct {
@@ -148,5 +148,24 @@ func TestDrillSurvivesKills(t *testing.T) {
 	n.until("its report says so", func() bool { return n.drillReport().Outcome != "running" })
 	if r := n.drillReport(); r.Outcome != "succeeded" {
 		t.Errorf("%s (%s)", r.Outcome, r.Why)
+	}
+}
+
+// TestPracticeRun has the node drill by itself, as its schedule says: at the
+// next full minute.
+func TestPracticeRun(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "")
+	s.config("", `drills:
+  - {name: minutely, pools: [alpha], for: 3s, schedule: "* * * * *", reason: practice makes perfect}`)
+	n := serve(t, s.dir)
+	n.must(t, "before its time", www, alphaAddr.String())
+	due := time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))
+	time.Sleep(due)
+	n.until("the run begins", func() bool { return n.is(www, betaAddr.String()) })
+	n.until("and ends", func() bool { return n.is(www, alphaAddr.String()) })
+	n.until("its report says so", func() bool { return n.drillReport().Outcome == "succeeded" })
+	if r := n.drillReport(); r.Plan.Practice != "minutely" || r.Plan.Author != "schedule" {
+		t.Errorf("the report is of %+v", r.Plan)
 	}
 }
