@@ -30,6 +30,7 @@ func Table() []Row {
 		{"gandi", newGandi},
 		{"desec", newDeSEC},
 		{"bunny", newBunny},
+		{"digitalocean", newDigitalOcean},
 	}
 }
 
