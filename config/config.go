@@ -34,6 +34,8 @@ type Config struct {
 	Transfer    Transfer
 	Secondaries []Secondary // in file order
 	Providers   []Provider  // in file order
+	Taps        []Tap       // in file order
+	Traces      Traces
 
 	Path string // of the file this came from, absolute
 }
@@ -58,8 +60,10 @@ type Listen struct {
 	DoT     []netip.AddrPort // DNS over TLS (RFC 7858, 9539); default none
 	DoH     []netip.AddrPort // DNS over HTTPS (RFC 8484); default none
 	DoHPath string           // of its URL, begins with /; default /dns-query
-	TLS     Keypair          // for DoT and DoH; its files are there where one of them listens
+	TLS     Keypair          // for DoT, DoH and Web; its files are there where one of them needs it
 	Control string           // path of the CLI's unix socket, mode 0660; default /run/shunt/shunt.sock
+	Web     []netip.AddrPort // dashboard, API and metrics: HTTP on loopback, HTTPS elsewhere, where Tokens and TLS are set; default none
+	Tokens  string           // file of those who may use Web, absolute; "": everybody on this machine may read
 }
 
 // A Keypair names the PEM files of a certificate, with its chain behind it, and

@@ -25,6 +25,7 @@ import "time"
 //	places of a map, networks of places     100,000
 //	other lists (status, headers, …)        64
 //	one value                               4,096 octets
+//	changes of a zone for IXFR              10,000
 //	records of a zone                       max_records, 2,000,000 unless set; at most 20,000,000
 //	problems reported                       1,000; a last one says how many more there are
 const (
@@ -81,6 +82,7 @@ const (
 	defaultVerifyFor  = 2 * time.Minute
 
 	MaxChanges = 1_000_000
+	MaxJournal = 10_000
 )
 
 const day = 24 * time.Hour

@@ -41,7 +41,9 @@ func Load(path string, o Overrides) (*Config, error) {
 		return nil, err
 	}
 	r.secret(&cfg.DNS)
+	r.keySecrets(cfg.Keys)
 	r.providerSecrets(cfg.Providers)
+	r.traceHeaders(&cfg.Traces)
 	r.zoneFiles(cfg)
 	r.placeNetworks(&cfg.Places)
 	r.echFiles(cfg)
@@ -204,6 +206,10 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	r.circular(cfg, lists.Pools)
 	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
 	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o.Env, dir)
+	cfg.Taps = r.taps(lists.Taps, dir)
+	var keys map[string]place
+	cfg.Keys, keys = r.keys(lists.Keys, dir)
+	cfg.Secondaries = r.secondaries(cfg, lists.Secondaries, keys)
 	if len(cfg.Zones) == 0 && len(r.problems) == 0 { // said alone: any other problem may be why there is none
 		r.problem(top("zones"), scalar{}, "there is no zone to serve", "write zones: [{name: example.com, file: example.com.zone}]")
 	}

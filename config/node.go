@@ -33,6 +33,8 @@ func (r *reader) typed(cfg *Config, raw *rawSettings, o Overrides, dir string) {
 	p, s = r.one("safety.max_remove", raw.Safety.MaxRemove)
 	cfg.Safety.MaxRemove = r.share(p, s, 0.25, 0, 100)
 	cfg.Places = r.whereabouts(raw, dir)
+	cfg.Transfer = r.transfer(raw)
+	cfg.Traces = r.traces(raw, dir)
 }
 
 func (r *reader) node(raw *rawSettings, o Overrides, dir string) Node {
@@ -72,6 +74,7 @@ func (r *reader) listen(raw *rawSettings, dir string) Listen {
 		r.problem(p, place, "there is nowhere to listen", `leave the key out, or write addresses, as in ["0.0.0.0:53", "[::]:53"]`)
 	}
 	r.encrypted(&l, raw, dir)
+	r.web(&l, raw, dir)
 	p, s := r.one("listen.control", raw.Listen.Control)
 	l.Control = r.filePath(p, s, dir)
 	const most = 104 // sun_path of unix(7) less the final NUL, on the strictest system

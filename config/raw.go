@@ -32,6 +32,10 @@ type rawLists struct {
 	Drills   []rawDrill   `key:"drills"`
 
 	Providers []rawProvider `key:"providers"`
+	Taps      []rawTap      `key:"taps"`
+
+	Keys        []rawKey       `key:"keys"`
+	Secondaries []rawSecondary `key:"secondaries"`
 }
 
 // The Line of a mapping is 0 where something else stands in its place, which
@@ -181,7 +185,9 @@ type rawSettings struct {
 			Certificate string `key:"certificate"`
 			Key         string `key:"key"`
 		} `key:"tls"`
-		Control string `key:"control"`
+		Control string   `key:"control"`
+		Web     []string `key:"web"`
+		Tokens  string   `key:"tokens"`
 	} `key:"listen"`
 	DNS struct {
 		NSID             *string `key:"nsid"`
@@ -216,4 +222,17 @@ type rawSettings struct {
 		Databases []string `key:"databases"`
 		Networks  string   `key:"networks"`
 	} `key:"places"`
+	Transfer struct {
+		Serial  string   `key:"serial"`
+		Content string   `key:"content"`
+		Allow   []string `key:"allow"`
+		Catalog string   `key:"catalog"`
+		Behind  string   `key:"behind"`
+		Journal string   `key:"journal"`
+	} `key:"transfer"`
+	Traces struct {
+		Endpoint    string `key:"endpoint"`
+		Sample      string `key:"sample"`
+		HeadersFile string `key:"headers_file"`
+	} `key:"traces"`
 }

@@ -64,6 +64,8 @@ func singles() []single {
 		{key: "listen.tls.certificate", def: ""},
 		{key: "listen.tls.key", def: ""},
 		{key: "listen.control", def: DefaultControl},
+		{key: "listen.web", def: []string{}, list: true},
+		{key: "listen.tokens", def: ""},
 		{key: "dns.nsid"},
 		{key: "dns.udp_size", def: "1232"},
 		{key: "dns.cookies", def: "true"},
@@ -84,6 +86,15 @@ func singles() []single {
 		{key: "safety.max_remove", def: "25%"},
 		{key: "places.databases", def: []string{}, list: true},
 		{key: "places.networks", def: ""},
+		{key: "transfer.serial", def: "unixtime"},
+		{key: "transfer.content", def: "one"},
+		{key: "transfer.allow", def: []string{}, list: true},
+		{key: "transfer.catalog", def: ""},
+		{key: "transfer.behind", def: "1m"},
+		{key: "transfer.journal", def: "100"},
+		{key: "traces.endpoint", def: ""},
+		{key: "traces.sample", def: "1%"},
+		{key: "traces.headers_file", def: ""},
 	}
 }
 
@@ -180,7 +191,7 @@ func (r *reader) unknownEnv(name string, names []string) {
 		return
 	}
 	near, ours := nearest(name, names), false
-	for _, section := range []string{"NODE_", "LISTEN_", "DNS_", "RESOLVERS", "VANTAGE_", "SAFETY_", "PLACES_"} {
+	for _, section := range []string{"NODE_", "LISTEN_", "DNS_", "RESOLVERS", "VANTAGE_", "SAFETY_", "PLACES_", "TRANSFER_", "TRACES_"} {
 		ours = ours || strings.HasPrefix(name, "SHUNT_"+section)
 	}
 	if !ours && near == "" {

@@ -20,11 +20,11 @@ type Transfer struct {
 	Allow   []netip.Prefix // who may transfer every zone without a key; default nobody
 	Catalog string         // origin of the catalog zone (RFC 9432), fully qualified; "": there is none
 	Behind  time.Duration  // a secondary that serves an older serial for longer raises an alarm; 1s–1 day, default 1m
-	Journal int            // changes a zone that IXFR can go back; 0 is off; default 100
+	Journal int            // changes a zone that IXFR can go back; 0 is off; 0–10,000, default 100
 }
 
-// On reports whether anybody may transfer anything: then zones have serials of
-// their own.
+// Transfers reports whether anybody may transfer anything: then zones have
+// serials of their own.
 func (c *Config) Transfers() bool { return len(c.Secondaries) > 0 || len(c.Transfer.Allow) > 0 }
 
 // A SerialKind says what the serial of a changed zone is. Both kinds rise by

@@ -29,6 +29,7 @@ type reader struct {
 	rules    []rawRule    // of safety
 	networks scalar       // places.networks
 	secrets  []secretFile // of providers
+	keyFiles []keyFile    // of each key
 	choose   *chooser     // nil until policies have been read
 	others   []string     // further files that problems are in
 

@@ -30,6 +30,8 @@ var keyFlags = []struct{ flag, key, help string }{
 	{"tls-certificate", "listen.tls.certificate", "PEM file of the certificate that both show"},
 	{"tls-key", "listen.tls.key", "PEM file of its key"},
 	{"listen-control", "listen.control", "path of the control socket"},
+	{"listen-web", "listen.web", "addresses for dashboard, API and metrics, as 127.0.0.1:8053"},
+	{"listen-tokens", "listen.tokens", "file of who may use them"},
 }
 
 // newServe is `shunt serve`.

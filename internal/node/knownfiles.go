@@ -25,9 +25,10 @@ const maxIncluded = 10_000
 // once: the file itself, master files with what they include, maps of
 // policies, networks of places, and authorities that probes trust.
 //
-// Certificates, keys, the cookie secret, ECH configurations and databases of
-// places are not among them: others renew those, an old copy would be of no use,
-// and secrets are not to be scattered. They are read from where they are.
+// Certificates, keys of TLS and TSIG, the cookie secret, ECH configurations and
+// databases of places are not among them: others renew those, an old copy would
+// be of no use, and secrets are not to be scattered. They are read from where
+// they are.
 func kept(cfg *config.Config) ([]string, error) {
 	all := map[string]bool{filepath.Clean(cfg.Path): true}
 	add := func(path string) {
