@@ -40,6 +40,7 @@ func ProviderKinds() []ProviderKind {
 		{"route53", "Amazon Route 53", "base URL", []ProviderKey{
 			{Name: "access_key_id", Required: true, Help: "of an IAM user"},
 			{Name: "region", Default: "us-east-1", Help: "that requests are signed for"},
+			{Name: "hosted_zone_id", Help: "of the hosted zone to take where several have its name, as Z0123456789ABCDEFGHIJ"},
 			{Name: "secret_access_key", Secret: true, Required: true, Help: "of the IAM user"},
 			{Name: "session_token", Secret: true, Help: "of temporary credentials"},
 		}},
@@ -52,6 +53,7 @@ func ProviderKinds() []ProviderKind {
 			{Name: "client_id", Required: true, Help: "of the application"},
 			{Name: "subscription_id", Required: true, Help: "that the zones are in"},
 			{Name: "resource_group", Required: true, Help: "that the zones are in"},
+			{Name: "authority", Default: "https://login.microsoftonline.com", Help: "where tokens are had; a national cloud has its own"},
 			{Name: "client_secret", Secret: true, Required: true, Help: "of the application"},
 		}},
 		{"ovh", "OVHcloud", "base URL", []ProviderKey{
