@@ -107,6 +107,7 @@ type Endpoint struct {
 	Class    Class
 	Reason   string
 	Latency  time.Duration // of the last successful probe
+	Seen     time.Time     // when the latest result came, the oldest over its monitors; zero: none did yet
 	CertEnd  time.Time
 	CertWarn bool // the certificate ends sooner than the monitor allows
 	Mute     bool // nothing can be learnt of it from here (no route); see [Pool.Settle]

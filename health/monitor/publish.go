@@ -148,6 +148,9 @@ func consider(h *health.Pool, t *target, now time.Time) {
 // describe adds to e what is for people, as t saw it.
 func describe(e *health.Endpoint, t *target, now time.Time) {
 	e.Latency = max(e.Latency, t.latency)
+	if at := t.last.At; !at.IsZero() && (e.Seen.IsZero() || at.Before(e.Seen)) {
+		e.Seen = at
+	}
 	if !t.certEnd.IsZero() && (e.CertEnd.IsZero() || t.certEnd.Before(e.CertEnd)) {
 		e.CertEnd = t.certEnd
 	}

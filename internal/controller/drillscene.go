@@ -95,7 +95,7 @@ func (c *Controller) stage(p drill.Plan, fits map[string]placing, now time.Time)
 		v.Measured = measured[g.service.Name]
 		s.Services = append(s.Services, v)
 		for _, pool := range g.pooled {
-			s.Pools[pool] = drill.Pool{Health: t.Pools[pool], Waits: c.waits[pool], MaxShare: c.pools[pool].MaxShare}
+			s.Pools[pool] = drill.Pool{Health: t.Pools[pool], Waits: c.waits[pool], Stale: c.unheard(pool, t.Pools[pool], now), MaxShare: c.pools[pool].MaxShare}
 			if o, ok := c.overrides[pool]; ok {
 				x.words[pool] = overrideWord(o)
 			}
@@ -106,6 +106,26 @@ func (c *Controller) stage(p drill.Plan, fits map[string]placing, now time.Time)
 	}
 	x.report.Names = c.namesOf(x)
 	return x, s, nil
+}
+
+// unheard says that an endpoint of pool, whose state is p, has had no result for
+// three rounds of the slowest of its monitors; "" when all had.
+func (c *Controller) unheard(pool string, p *health.Pool, now time.Time) string {
+	if p == nil {
+		return ""
+	}
+	var round time.Duration
+	for _, m := range c.loaded.Config.Monitors {
+		if slices.Contains(c.pools[pool].Monitors, m.Name) {
+			round = max(round, m.Interval+m.Timeout)
+		}
+	}
+	for _, e := range p.Endpoints {
+		if age := now.Sub(e.Seen); round > 0 && !e.Seen.IsZero() && age > 3*round {
+			return fmt.Sprintf("%s: no result from %s for %s", pool, e.Addr, config.FormatDuration(age.Round(time.Second)))
+		}
+	}
+	return ""
 }
 
 // known looks whether the pools and services of p are there.

@@ -45,6 +45,7 @@ type Service struct {
 type Pool struct {
 	Health   *health.Pool // under its override; nil: nothing is known
 	Waits    string       // what it waits for; "" when it does not
+	Stale    string       // why its verdict is older than it should be; "" when it is not
 	MaxShare float64      // of a service's answers that it can carry; 0: all
 }
 
@@ -66,6 +67,7 @@ type Refusal struct {
 //	a pool would go on answering, since nothing else may         no
 //	a part of a union                                            no
 //	a survivor is in doubt, waits, or its votes are void         yes
+//	a survivor was not heard of for three rounds of probes       yes
 //	a survivor's certificate ends before the drill               yes
 //	a survivor does not serve a service, by name or certificate  yes
 //	a survivor would get more than its max_share                 yes
@@ -216,6 +218,9 @@ func (g *guard) ready(name string) {
 	}
 	if _, drains := p.Health.Effective(g.Plan.Began); drains {
 		g.say("%s is drained (%s)", name, p.Health.Override.Reason)
+	}
+	if p.Stale != "" {
+		g.say("%s", p.Stale)
 	}
 	if p.Health.Held != "" {
 		g.say("votes against %s are void: %s", name, p.Health.Held)

@@ -59,6 +59,7 @@ func TestGuards(t *testing.T) {
 			s.Pools["c"].Health.Endpoints = []health.Endpoint{{Addr: netip.MustParseAddr("192.0.2.3"), CertEnd: noon.Add(time.Hour)}}
 		}, nil},
 		{"too much for a survivor", func(s *Scene) { p := s.Pools["b"]; p.MaxShare = 0.6; s.Pools["b"] = p }, []string{"b would get 100.0% of the answers of www., and its max_share is 60.0%"}},
+		{"a survivor is not heard of", func(s *Scene) { p := s.Pools["b"]; p.Stale = "b: no result for 1m"; s.Pools["b"] = p }, []string{"b: no result for 1m"}},
 		{"a survivor does not serve it", func(s *Scene) {
 			s.Uncovered = []string{"b at 192.0.2.2:443 does not answer for www: wrong certificate"}
 		},
