@@ -20,6 +20,8 @@ type Row struct {
 // [config.ProviderKinds], which says what their accounts are told.
 func Table() []Row {
 	return []Row{
+		{"rfc2136", newRFC2136},
+		{"powerdns", newPowerDNS},
 		{"cloudflare", newCloudflare},
 		{"route53", newRoute53},
 		{"googleclouddns", newGoogleCloudDNS},
