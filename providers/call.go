@@ -21,6 +21,9 @@ const (
 // come back.
 var errStuck = fmt.Errorf("%d calls of the API have not come back", mostStuck)
 
+// errTimeout is wrapped by the error of a call that took too long.
+var errTimeout = errors.New("no answer")
+
 // call calls f, which speaks to the provider, and returns its error. A panic
 // is an error. A call that takes longer than a request may take is ended, and
 // given up where it does not end: what it still does then is fenced by what the
@@ -31,7 +34,7 @@ func (w *worker) call(ctx context.Context, what string, urgent bool, f func(cont
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	slow := time.AfterFunc(callTimeout, func() { cancel(fmt.Errorf("%s: no answer within %v", what, callTimeout)) })
+	slow := time.AfterFunc(callTimeout, func() { cancel(fmt.Errorf("%s: %w within %v", what, errTimeout, callTimeout)) })
 	defer slow.Stop()
 	paced := kind.WithPace(ctx, func(ctx context.Context) error {
 		slow.Stop() // waiting for the turn is none of the provider's fault

@@ -29,8 +29,9 @@ type fake struct {
 	served []plan.RRset // by its servers; nil: as sets
 	calls  []string     // by name, in order
 	fail   func(call string) error
-	lost   int    // writes that it accepts and forgets
-	floor  uint32 // TTL that it raises others to
+	refuse func(c plan.Change) error // a change that it cannot make
+	lost   int                       // writes that it accepts and forgets
+	floor  uint32                    // TTL that it raises others to
 	able   kind.Abilities
 	writes int
 	shows  []plan.RRset // what reads show for a while; nil: sets
@@ -122,6 +123,13 @@ func (f atomicFake) Apply(ctx context.Context, origin string, changes []plan.Cha
 	if f.lost > 0 {
 		f.lost--
 		return nil
+	}
+	for _, c := range changes {
+		if f.refuse != nil {
+			if err := f.refuse(c); err != nil {
+				return err
+			}
+		}
 	}
 	after, ok := plan.Apply(f.sets, changes)
 	if !ok {

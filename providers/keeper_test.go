@@ -457,6 +457,40 @@ func TestSlowWriter(t *testing.T) {
 	})
 }
 
+// TestBadRecord: one name that the provider refuses, and one that is not ours to
+// change, keep no other from being pushed.
+func TestBadRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{able: atomicAbilities()}
+		f.refuse = func(c plan.Change) error {
+			switch c.Set().Name {
+			case "bad.example.com.":
+				return errors.New("422 unprocessable")
+			case "weighted.example.com.":
+				return kind.Foreign{Name: c.Set().Name, Why: "a weighted set"}
+			}
+			return nil
+		}
+		s := newStage(t, conf("a b bad c weighted d www", "one"), map[string]*fake{"one": f})
+		defer s.stop()
+		s.answers("a A 192.0.2.1; b A 192.0.2.1; bad A 192.0.2.1; c A 192.0.2.1; weighted A 192.0.2.1; d A 192.0.2.1; www A 192.0.2.1")
+		after(10 * time.Second)
+		for _, name := range []string{"a", "b", "c", "d", "www"} {
+			if f.of(name+".example.com.") != "A 192.0.2.1" {
+				t.Errorf("%s was not pushed", name)
+			}
+		}
+		s.is("one", providers.Failing)
+		after(2 * time.Minute)
+		if why := s.state("one").Why; s.alarms() != "provider-failing provider-held" || !strings.Contains(why, "422") {
+			t.Errorf("alarms %q, because %s", s.alarms(), why)
+		}
+		f.set(func(f *fake) { f.refuse = nil })
+		after(30 * time.Minute)
+		s.is("one", providers.InStep)
+	})
+}
+
 // TestBudget: what repairs drift leaves half of the account's rate to what
 // moves answers.
 func TestBudget(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func (p *pusher) blames(origin string, err error) {
 		p.failed = fmt.Errorf("%s: %w", strings.TrimSuffix(origin, "."), err)
 	}
 	var later kind.Later
-	p.ends = p.ends || errors.As(err, &later) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck)
+	p.ends = p.ends || errors.As(err, &later) || errors.Is(err, errTimeout) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck)
 }
 
 // wait gives the provider a little time to show what it took, and reports
@@ -359,20 +360,57 @@ func (w *worker) write(ctx context.Context, p *plan.Plan, read time.Time) error 
 	if _, ok := w.provider.(kind.Applier); !ok {
 		size = 0
 	}
+	var failed error
 	for i, batch := range plan.Batches(p.Steps, size) {
 		if i > 0 && w.refresh() {
 			return errSuperseded
 		}
 		if time.Since(read) > maxAge {
-			return errOld
+			return cmp.Or(failed, errOld)
 		}
-		urgent := slices.ContainsFunc(batch, func(s plan.Step) bool { return !s.Drift })
-		err := w.call(ctx, "write", urgent, func(ctx context.Context) error { return w.apply(ctx, p.Zone, plan.Merge(batch)) })
-		if err != nil {
+		err := w.request(ctx, p.Zone, batch)
+		if failed = cmp.Or(failed, err); err != nil && w.ends(ctx, err) {
 			return err
 		}
 	}
-	return nil
+	return failed
+}
+
+// request makes the changes of steps at once. What fails for many is tried for
+// halves of them, so that one bad record keeps no other name from being
+// changed; a name that holds what only the provider's own API can express is
+// left as it is.
+func (w *worker) request(ctx context.Context, origin string, steps []plan.Step) error {
+	urgent := slices.ContainsFunc(steps, func(s plan.Step) bool { return !s.Drift })
+	err := w.call(ctx, "write", urgent, func(ctx context.Context) error { return w.apply(ctx, origin, plan.Merge(steps)) })
+	var foreign kind.Foreign
+	switch n := len(steps); {
+	case err == nil, w.ends(ctx, err), errors.Is(err, kind.ErrNoZone):
+		return err
+	case n > 1:
+		first := w.request(ctx, origin, steps[:n/2])
+		if first != nil && w.ends(ctx, first) {
+			return first
+		}
+		return cmp.Or(w.request(ctx, origin, steps[n/2:]), first)
+	case errors.As(err, &foreign):
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if e := w.entries[steps[0].Name]; e != nil {
+			e.held = foreign.Error()
+		}
+		return nil
+	}
+	return err
+}
+
+// ends reports whether err, of a request, means that the next one need not be
+// made: the account, or the connection, is what fails.
+func (w *worker) ends(ctx context.Context, err error) bool {
+	var later kind.Later
+	var network net.Error
+	return ctx.Err() != nil || errors.As(err, &later) || errors.As(err, &network) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, errTimeout)
 }
 
 // apply makes changes: in one request where the provider has those, else one
