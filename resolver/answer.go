@@ -20,7 +20,8 @@ import (
 type Answerer struct {
 	view     atomic.Pointer[view]
 	settings atomic.Pointer[settings]
-	spread   int // UDP workers an address, among which rates are divided
+	tap      atomic.Pointer[tapping] // nil: nobody looks on
+	spread   int                     // UDP workers an address, among which rates are divided
 	log      *slog.Logger
 	aside    Aside     // set before anything is answered; nil: there is none
 	plain    plainDesk // for who has taken a connection
@@ -97,6 +98,8 @@ type Worker struct {
 	n       counters
 	plain   bool   // it turns to no Aside and holds nobody to a rate
 	annex   *annex // nil: it never turned to one
+	tapping *tapping
+	ear     Ear // of tapping; nil: nobody listens
 }
 
 // Answer returns the reply to msg, one DNS message from the client at from,
@@ -118,6 +121,9 @@ func (w *Worker) begin(now time.Time, tr Transport) {
 	w.x.now, w.x.tr = now, tr
 	w.x.set = w.a.settings.Load()
 	w.x.view = w.a.view.Load()
+	if t := w.a.tap.Load(); t != w.tapping {
+		w.heed(t)
+	}
 }
 
 // end makes the counts of the answers since begin known to Stats, and lets go
@@ -155,10 +161,17 @@ func (w *Worker) answerName(dst, msg []byte, name *zone.Name, from netip.AddrPor
 	x.begin(dst[:0], msg)
 	if x.answer(f) == elsewhere && w.a.aside != nil && !w.plain {
 		if reply, ok := w.beside(msg, from); ok {
+			if w.ear != nil {
+				w.tell(msg, reply, from)
+			}
 			return reply
 		}
 	}
-	return x.finish()
+	reply = x.finish()
+	if w.ear != nil {
+		w.tell(msg, reply, from)
+	}
+	return reply
 }
 
 // survive, deferred, ends a panic that costs no query its answer.

@@ -37,9 +37,12 @@ type stopwatch struct {
 // be compiled into its callers.
 func (w *Worker) timed() {
 	if w.n.batches++; w.n.batches%sampleBatches == 0 {
-		w.n.watches[w.x.tr].take(time.Since(w.x.now), w.n.batch)
+		w.clock()
 	}
 }
+
+// clock counts the batch that is done.
+func (w *Worker) clock() { w.n.watches[w.x.tr].take(time.Since(w.x.now), w.n.batch) }
 
 // take counts n queries that took d each.
 func (s *stopwatch) take(d time.Duration, n uint32) {

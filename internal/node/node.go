@@ -29,6 +29,7 @@ import (
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
+	"github.com/shunt-dns/shunt/internal/tap"
 	"github.com/shunt-dns/shunt/resolver"
 	"github.com/shunt-dns/shunt/resolver/xfr"
 	"github.com/shunt-dns/shunt/resolver/zone"
@@ -57,6 +58,7 @@ type Node struct {
 	events  *event.Log
 	primary *xfr.Primary // hands zones to secondaries
 	metrics *metrics.Metrics
+	taps    *tap.Taps
 	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
 	first   sync.Once
@@ -210,6 +212,7 @@ func (n *Node) publish(s *zone.Snapshot) {
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
+	n.taps.Adopt(l.Config.Taps)
 	if err := n.primary.Reload(l.Config); err != nil {
 		n.opts.Log.Error("secondaries stay as they were", "error", err)
 	}
@@ -238,6 +241,7 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return n.primary.Run(ctx) })
 	g.Go(func() error { return api.Serve(ctx, n.control) })
+	g.Go(func() error { return n.taps.Run(ctx) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
 	if n.opts.Known != nil {
 		g.Go(func() error { return n.opts.Known.Run(ctx) })

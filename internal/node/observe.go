@@ -6,16 +6,20 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
+	"github.com/shunt-dns/shunt/internal/tap"
 )
 
 // observability makes what looks on: it needs everything else to be there, and
 // nothing needs it.
 func (n *Node) observability() {
+	n.taps = tap.New(n.dns.SetTap, n.cfg.Node.Name, n.opts.Version, n.opts.Log)
+	n.taps.Adopt(n.cfg.Taps)
 	n.metrics = metrics.New(metrics.Sources{
 		Version:     n.opts.Version,
 		DNS:         n.dns,
 		Node:        n.ctl,
 		Certificate: n.certificateEnd,
+		Taps:        n.tapped,
 	}, n.opts.Log)
 }
 
@@ -33,3 +37,12 @@ func (n *Node) say(e event.Event) {
 // certificateEnd returns when the certificate of the node's own listeners
 // ends; zero where there is none.
 func (n *Node) certificateEnd() time.Time { return n.certificate().Ends }
+
+// tapped returns what the taps count.
+func (n *Node) tapped() []metrics.Tap {
+	var list []metrics.Tap
+	for _, c := range n.taps.Counts() {
+		list = append(list, metrics.Tap(c))
+	}
+	return list
+}
