@@ -244,7 +244,10 @@ func (v route53) make(z *Zone, action string, set route53Set, s *State) string {
 	}
 	what += "]"
 	same := func(rec Record) bool {
-		id, _ := strings.CutPrefix(rec.Note, "set=")
+		id := strings.TrimPrefix(rec.Note, "set=")
+		if rec.Note == "alias" {
+			id = ""
+		}
 		return rec.Name == set.Name && rec.Type == set.Type && id == set.Set
 	}
 	var there []route53Value

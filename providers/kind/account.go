@@ -58,6 +58,10 @@ type store interface {
 	write(ctx context.Context, zone string, edits []edit) error
 }
 
+// errDoubt is wrapped by the error of a write that may have failed because of
+// what is there: a blind one looks.
+var errDoubt = errors.New("the change was refused")
+
 // An account is a store as libdns and providers know it. It writes for one
 // call at a time, since a store reads before it writes.
 type account struct {
@@ -220,11 +224,11 @@ func (a account) Apply(ctx context.Context, zone string, changes []plan.Change) 
 	}
 	defer end()
 	if a.blind {
-		if err := a.commit(ctx, zone, edits); !errors.Is(err, ErrStale) {
+		if err := a.commit(ctx, zone, edits); !errors.Is(err, ErrStale) && !errors.Is(err, errDoubt) {
 			return err
 		}
 		// Others were faster, or what is there is the same data spelled
-		// otherwise: a look says which.
+		// otherwise, or a foreign set: a look says which.
 	}
 	owners := []string{}
 	for _, e := range edits {

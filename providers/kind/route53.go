@@ -207,10 +207,15 @@ func route53Changes(e edit) (changes []types.Change, records int) {
 	return changes, records
 }
 
+// route53Change returns one change. Data that is not as set has it was spelled
+// by Route 53, and goes as it came.
 func route53Change(action types.ChangeAction, set plan.RRset, data []string) types.Change {
 	var values []types.ResourceRecord
-	for _, d := range data {
-		values = append(values, types.ResourceRecord{Value: aws.String(octalEscapes(d))})
+	for i, d := range data {
+		if d == set.Data[i] {
+			d = octalEscapes(d)
+		}
+		values = append(values, types.ResourceRecord{Value: aws.String(d)})
 	}
 	return types.Change{Action: action, ResourceRecordSet: &types.ResourceRecordSet{
 		Name: aws.String(set.Name), Type: types.RRType(set.Type), TTL: aws.Int64(int64(set.TTL)), ResourceRecords: values,
@@ -223,6 +228,7 @@ func route53Change(action types.ChangeAction, set plan.RRset, data []string) typ
 //	NoSuchHostedZone                               wraps ErrNoZone
 //	InvalidChangeBatch, of records that are there  wraps ErrStale
 //	or are not, or are not the same
+//	any other InvalidChangeBatch                   wraps errDoubt
 //	Throttling…, PriorRequestNotComplete           a Later
 //	AccessDenied…, InvalidClientTokenId, Expired…, wraps ErrDenied
 //	SignatureDoesNotMatch, or the status 401, 403
@@ -245,7 +251,7 @@ func (r *route53Store) failed(zone string, err error) error {
 		if text = "InvalidChangeBatch: " + strings.Join(append(batch.Messages, batch.ErrorMessage()), " "); route53Stale(text) {
 			return fmt.Errorf("%w: %s", ErrStale, text)
 		}
-		return errors.New(text)
+		return fmt.Errorf("%w: %s", errDoubt, text)
 	case strings.HasPrefix(code, "Throttling") || code == "PriorRequestNotComplete" || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		return Later{After: retryAfter(header, time.Now()), Why: text}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || code == "SignatureDoesNotMatch" || code == "InvalidClientTokenId" || strings.HasPrefix(code, "Expired"):
