@@ -16,6 +16,17 @@ import (
 	"github.com/shunt-dns/shunt/providers/plan"
 )
 
+// double returns the row of doubles of a kind.
+func double(t *testing.T, name string) played {
+	t.Helper()
+	rows := doubles()
+	at := slices.IndexFunc(rows, func(p played) bool { return p.kind == name })
+	if at < 0 {
+		t.Fatalf("%s has no double", name)
+	}
+	return rows[at]
+}
+
 // set returns the RRset of lines as "www.example.test. 60 A 192.0.2.1", which
 // have one name and type.
 func set(lines ...string) *plan.RRset {
