@@ -143,7 +143,7 @@ func New(l *Loaded, state *State, d Deps) *Controller {
 		keep:    keeper{write: state.store.write, wrote: make(chan error, 1)},
 		saved:   d.Now(),
 		held:    map[string]Alarm{},
-		serials: recallSerials(state),
+		serials: recallSerials(state, l.Config.Transfer.Serial, d.Now()),
 		started: l.Config,
 		reload:  Reload{At: d.Now(), OK: true},
 	}

@@ -89,11 +89,24 @@ func compile(cfg *config.Config, last *Loaded, before map[string]*zone.Zone, han
 	if ps := circular(l); len(ps) > 0 {
 		return nil, ps
 	}
+	l.sum()
 	var err error
 	if l.atlas, err = openPlaces(l, last); err != nil {
 		return nil, config.Problems{{File: cfg.Path, Key: "places.databases", What: err.Error(), Mend: "put a whole database there, or name another"}}
 	}
 	return l, nil
+}
+
+// sum has the content of each zone summed up that will be asked for it, once
+// for good: the first time costs as much as the zone has records.
+func (l *Loaded) sum() {
+	if !consumed(l.Config) {
+		return
+	}
+	s := l.Set.Snapshot(0, nil, nil)
+	for i := range l.Set.Zones() {
+		s.ContentKey(int32(i), l.Config.Transfer.Content)
+	}
 }
 
 // count fills in alike.

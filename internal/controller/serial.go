@@ -15,9 +15,9 @@ type numbered struct {
 	Key    string `json:"key,omitempty"` // of the content, in hex; "": nobody knows what had this serial
 }
 
-// leap is how far serials leap over those that a process may have given out
-// and not saved: it dies within saveEvery of the last save, and gives no zone so
-// many meanwhile.
+// leap is how far serials leap over those that a process may have given out one
+// by one, or by the clock, and not saved: it dies within saveEvery of the last
+// save, and gives no zone so many meanwhile.
 const leap = 1000
 
 // maxGone is how many zones that are no longer configured keep their serials,
@@ -65,11 +65,11 @@ func newer(a, b uint32) bool { return a != b && a-b < 1<<31 }
 // recallSerials returns the serials that s tells of. A process that ended
 // without a clean save may have given out others since: those are leapt over,
 // and what content the new ones begin with is open.
-func recallSerials(s *State) map[string]numbered {
+func recallSerials(s *State, kind config.SerialKind, now time.Time) map[string]numbered {
 	out := make(map[string]numbered, len(s.Serials))
 	for origin, n := range s.Serials {
 		if !s.Clean {
-			n = numbered{Serial: n.Serial + leap}
+			n = numbered{Serial: next(kind, n.Serial, n.Serial, now) + leap}
 		}
 		n.Serial = max(n.Serial, 1)
 		out[origin] = n
@@ -78,25 +78,35 @@ func recallSerials(s *State) map[string]numbered {
 }
 
 // number gives each zone its serial, by what it holds with the answers in
-// steered: the one it had, or the next where that is not what it held. Nil:
-// zones have those of their files, for nobody transfers them.
+// steered:
+//
+//	the zone             its serial
+//	holds what it held   stays
+//	holds something else is the next
+//	is new               is the first
+//
+// One that is further from what is saved than a crash is taken to cost is saved
+// before anybody sees it. Nil: zones have those of their files, for nobody
+// transfers them.
 func (c *Controller) number(steered []*zone.Steered) []uint32 {
 	cfg := c.loaded.Config
 	if !cfg.Transfers() || c.hand {
 		return nil
 	}
+	kind, now := cfg.Transfer.Serial, c.now()
 	content := c.loaded.Set.Snapshot(c.gen, steered, nil)
 	zones := c.loaded.Set.Zones()
-	serials := make([]uint32, len(zones))
+	serials, far := make([]uint32, len(zones)), false
 	for i, z := range zones {
 		key := content.ContentKey(int32(i), cfg.Transfer.Content)
 		n, known := c.serials[z.Name()]
 		is := numbered{n.Serial, hex.EncodeToString(key[:])}
 		switch {
 		case !known:
-			is.Serial = first(cfg.Transfer.Serial, z.Serial(), c.now())
+			is.Serial, far = first(kind, z.Serial(), now), true
 		case n.Key != is.Key:
-			is.Serial = next(cfg.Transfer.Serial, n.Serial, z.Serial(), c.now())
+			is.Serial = next(kind, n.Serial, z.Serial(), now)
+			far = far || is.Serial != next(kind, n.Serial, n.Serial, now)
 		}
 		if is != n {
 			c.serials[z.Name()] = is
@@ -104,6 +114,9 @@ func (c *Controller) number(steered []*zone.Steered) []uint32 {
 		serials[i] = is.Serial
 	}
 	c.forgetGone(zones)
+	if far {
+		c.saveNow()
+	}
 	return serials
 }
 
