@@ -165,3 +165,38 @@ func TestOneState(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKnownKeys: the secret of a TSIG key is not copied; a known good
+// configuration reads it from where it is, also when it was renewed.
+func TestKnownKeys(t *testing.T) {
+	dir := t.TempDir()
+	onSite(t, dir)
+	put(t, filepath.Join(dir, "shunt.yaml"), "node: {state_dir: state}\nzones: [{name: example.test, file: zones/a.zone}]\n"+
+		"keys: [{name: k, secret_file: k.key}]\nsecondaries: [{name: s, address: 192.0.2.53, key: k}]\n")
+	put(t, filepath.Join(dir, "k.key"), "c2l4dGVlbiBvY3RldHMhIQ==\n")
+	cfg := loaded(t, dir)
+	k := recalled(t, cfg, 0)
+	k.Start(cfg, nil)
+	if err := k.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(filepath.Join(dir, "state"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), "c2l4dGVlbi") || d.Name() == "k.key" {
+			t.Errorf("%s has the secret (%v)", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "k.key"), "U0lYVEVFTiBPQ1RFVFMhIQ==\n")
+	good, err := k.goodCopy(k.taken.hash, func(instead map[string]string) (*config.Config, error) {
+		return config.Load(filepath.Join(dir, "shunt.yaml"), config.Overrides{Instead: instead})
+	})
+	if err != nil || good.Keys[0].Secret.Reveal() != "SIXTEEN OCTETS!!" {
+		t.Errorf("%v, %v", good, err)
+	}
+}
