@@ -175,9 +175,13 @@ func keyOf(sets []plan.RRset) string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// limits returns what the provider's zones can hold.
-func (w *worker) limits() plan.Limits {
-	floor := max(seconds(w.cfg.TTLMin), seconds(w.able.MinTTL), w.floor)
+// limits returns what a zone of the provider can hold.
+func (w *worker) limits(origin string) plan.Limits {
+	own, ok := w.floors[origin]
+	if !ok {
+		own = seconds(w.able.MinTTL)
+	}
+	floor := max(seconds(w.cfg.TTLMin), own, w.floor)
 	return plan.Limits{MinTTL: floor, TTLs: w.able.TTLs, Alias: w.able.Alias, Types: w.types()}
 }
 
@@ -195,7 +199,7 @@ func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / tim
 // wanted returns what plan is to compare in a zone: the entries that take
 // says, fitted, sorted by name; and what cannot be expressed there.
 func (w *worker) wanted(origin string, take func(*entry) bool) (list []plan.Wanted, left []string) {
-	limits := w.limits()
+	limits := w.limits(origin)
 	for name, e := range w.entries {
 		if e.Zone != origin || !take(e) || len(e.sets) == 0 && !e.Gone {
 			continue
@@ -212,7 +216,7 @@ func (w *worker) wanted(origin string, take func(*entry) bool) (list []plan.Want
 // rules returns the rules for a zone.
 func (w *worker) rules(origin string, repair bool) plan.Rules {
 	return plan.Rules{
-		Zone: origin, Owner: w.cfg.Owner, Node: w.k.node(), TTL: markTTL(w.limits()), Repair: repair,
+		Zone: origin, Owner: w.cfg.Owner, Node: w.k.node(), TTL: markTTL(w.limits(origin)), Repair: repair,
 		Adopt: func(name string) bool { return slices.Contains(w.cfg.Adopt, "*") || slices.Contains(w.cfg.Adopt, name) },
 		Now:   uint64(max(0, time.Now().UnixMilli())), Next: w.nextStamp(),
 	}

@@ -139,6 +139,21 @@ func (f atomicFake) Apply(ctx context.Context, origin string, changes []plan.Cha
 	return nil
 }
 
+// A draft fake has a publish step, and zones with a lowest TTL of their own.
+type draftFake struct{ atomicFake }
+
+func (f draftFake) Publish(ctx context.Context, _ string) error {
+	if err := f.began(ctx, "publish"); err != nil {
+		return err
+	}
+	f.set(func(f *fake) { f.served = slices.Clone(f.sets) })
+	return nil
+}
+
+func (f draftFake) Floor(ctx context.Context, _ string) (time.Duration, error) {
+	return time.Minute, f.began(ctx, "floor")
+}
+
 func atomicAbilities() kind.Abilities {
 	return kind.Abilities{Atomic: true, Expects: true, Batch: 100, Types: []string{"HTTPS"}}
 }
@@ -286,6 +301,9 @@ func (s *stage) start() *stage {
 		},
 		Open: func(p config.Provider) (kind.Provider, error) {
 			f := s.fakes[p.Name]
+			if f.able.Publish {
+				return draftFake{atomicFake{f}}, nil
+			}
 			if f.able.Atomic {
 				return atomicFake{f}, nil
 			}

@@ -192,13 +192,22 @@ func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 		w.mu.Unlock()
 	}
 	for _, origin := range w.lockedOrigins() {
+		if p.broken[origin] {
+			continue
+		}
+		if err := w.fathom(ctx, origin); err != nil {
+			if p.blames(origin, err); ctx.Err() != nil || p.ends {
+				return nil
+			}
+			continue
+		}
 		w.mu.Lock()
 		list, left := w.wanted(origin, func(e *entry) bool { return all || !e.Settled && e.held == "" })
 		if all {
 			w.look.Left = append(w.look.Left, left...)
 		}
 		w.mu.Unlock()
-		if len(list) == 0 || p.broken[origin] {
+		if len(list) == 0 {
 			continue
 		}
 		one, err := p.planZone(ctx, origin, list, all)

@@ -2,9 +2,9 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/providers/plan"
@@ -196,6 +196,10 @@ func (k *Keeper) Plan(ctx context.Context, name string) ([]Preview, error) {
 	return out, nil
 }
 
+// IsRefused reports whether err, of Push, says that a push was too large to be
+// made without force.
+func IsRefused(err error) bool { return errors.Is(err, errRefused) }
+
 // Push compares and pushes all of a provider now, or of all providers for "",
 // and waits for it. Force lifts the caps on changes and deletions. The error
 // says which failed, and why.
@@ -212,21 +216,18 @@ func (k *Keeper) Push(ctx context.Context, name string, force bool) error {
 		w.mu.Unlock()
 		w.nudge()
 	}
-	var failed []string
+	var failed []error
 	for i, w := range list {
 		select {
 		case err := <-orders[i].done:
 			if err != nil {
-				failed = append(failed, w.cfg.Name+": "+err.Error())
+				failed = append(failed, fmt.Errorf("%s: %w", w.cfg.Name, err))
 			}
 		case <-w.done:
-			failed = append(failed, w.cfg.Name+": it was stopped")
+			failed = append(failed, fmt.Errorf("%s: it was stopped", w.cfg.Name))
 		case <-ctx.Done():
-			failed = append(failed, w.cfg.Name+": "+context.Cause(ctx).Error())
+			failed = append(failed, fmt.Errorf("%s: %w", w.cfg.Name, context.Cause(ctx)))
 		}
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("%s", strings.Join(failed, "; "))
-	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -47,12 +47,13 @@ const (
 // verify asks the servers of the provider until all of them serve what was
 // pushed, or that takes too long, or something else is answered. Names that are
 // verified are so once; those of a zone whose servers cannot be found stay
-// unverified.
+// unverified. Halfway a provider with a publish step is told to take it again:
+// who wrote before us may have died before it.
 func (w *worker) verify(ctx context.Context) error {
 	limit := time.Now().Add(w.cfg.VerifyFor)
 	ctx, cancel := context.WithDeadline(ctx, limit.Add(time.Second))
 	defer cancel()
-	wait := firstPoll
+	wait, published := firstPoll, false
 	for {
 		left := w.unverified()
 		if len(left) == 0 {
@@ -64,6 +65,11 @@ func (w *worker) verify(ctx context.Context) error {
 			continue
 		case w.refresh():
 			return errSuperseded
+		case !published && time.Until(limit) < w.cfg.VerifyFor/2:
+			published = true
+			if err := w.republish(ctx, left); err != nil {
+				return err
+			}
 		case !time.Now().Add(wait).Before(limit):
 			return fmt.Errorf("%w after %v: %s", errUnverified, w.cfg.VerifyFor, why)
 		}
@@ -83,18 +89,31 @@ func (w *worker) verify(ctx context.Context) error {
 	}
 }
 
+// republish has the zones in left published, where the provider has that step.
+func (w *worker) republish(ctx context.Context, left map[string][]plan.RRset) error {
+	p, ok := w.provider.(kind.Publisher)
+	if !ok {
+		return nil
+	}
+	for origin := range left {
+		if err := w.call(ctx, "publish", true, func(ctx context.Context) error { return p.Publish(ctx, origin) }); err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSuffix(origin, "."), err)
+		}
+	}
+	return nil
+}
+
 // unverified returns what is still to be seen at the provider's servers, by
 // zone.
 func (w *worker) unverified() map[string][]plan.RRset {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := map[string][]plan.RRset{}
-	limits := w.limits()
 	for _, e := range w.entries {
 		if !e.unverified || len(e.sets) == 0 {
 			continue
 		}
-		fit, _ := limits.Fit(e.Zone, e.sets)
+		fit, _ := w.limits(e.Zone).Fit(e.Zone, e.sets)
 		out[e.Zone] = append(out[e.Zone], fit...)
 	}
 	return out

@@ -47,11 +47,12 @@ type worker struct {
 	// Only run's goroutine has these.
 	seen       Source // that entries are of
 	seenTarget *target
-	floor      uint32    // seconds: lowest TTL that the provider turned out to take
-	checked    time.Time // when all was last compared
-	attempts   int       // in a row that failed
-	notBefore  time.Time // the provider wants no call before
-	retryAt    time.Time // the same is not tried again before
+	floors     map[string]uint32 // seconds: the lowest TTL of zones that have their own; guarded by mu
+	floor      uint32            // seconds: lowest TTL that the provider turned out to take
+	checked    time.Time         // when all was last compared
+	attempts   int               // in a row that failed
+	notBefore  time.Time         // the provider wants no call before
+	retryAt    time.Time         // the same is not tried again before
 	saved      time.Time
 }
 
@@ -266,8 +267,39 @@ func (w *worker) say(state State, why string) {
 	w.k.deps.Event.Say(event.Event{Kind: event.Push, Subject: w.cfg.Name, What: w.cfg.Name + " is " + string(state), Before: string(told), After: string(state), Why: why, Level: level})
 }
 
+// fathom learns the lowest TTL of a zone, at a provider that has one for each.
+func (w *worker) fathom(ctx context.Context, origin string) error {
+	f, ok := w.provider.(kind.Floorer)
+	w.mu.Lock()
+	_, known := w.floors[origin]
+	w.mu.Unlock()
+	if !ok || known {
+		return nil
+	}
+	var floor time.Duration
+	err := w.call(ctx, "read", true, func(ctx context.Context) (err error) {
+		floor, err = f.Floor(ctx, origin)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.floors == nil {
+		w.floors = map[string]uint32{}
+	}
+	w.floors[origin] = seconds(floor)
+	return nil
+}
+
 // plans reads and plans without changing anything, for a person.
 func (w *worker) plans(ctx context.Context) ([]*plan.Plan, []string, error) {
+	for _, origin := range w.lockedOrigins() {
+		if err := w.fathom(ctx, origin); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", origin, err)
+		}
+	}
 	w.mu.Lock()
 	list := map[string][]plan.Wanted{}
 	var left []string

@@ -61,7 +61,8 @@ moves its answers away from a path that fails, within seconds.
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(newServe(g), newCheck(g), newReload(g), newStatus(g), newExplain(g), newProbe(g),
-		newOverride(g), newFailback(g), newFreeze(g), newUnfreeze(g), newRehearse(g), newDrill(g), newAudit(g), newDemo(g), newVersion(g))
+		newOverride(g), newFailback(g), newFreeze(g), newUnfreeze(g), newRehearse(g), newDrill(g), newPlan(g), newPublish(g), newAudit(g), newDemo(g), newVersion(g),
+		newToken(g), newLog(g), newEvents(g))
 	return root
 }
 

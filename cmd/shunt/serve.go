@@ -127,7 +127,7 @@ func (g *global) check(progress func(done, all int)) (*controller.Loaded, error)
 	if err != nil && !ok {
 		return nil, err
 	}
-	rest, ok := config.IsProblems(node.Check(cfg))
+	rest, ok := config.IsProblems(node.Check(cfg, nil))
 	if !ok && err == nil {
 		return l, nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/internal/event"
 )
 
 // newStatus is `shunt status`.
@@ -29,6 +30,10 @@ func newStatus(g *global) *cobra.Command {
   shunt status --json | jq '.services[] | {name, answering}'`,
 		Args: usage(cobra.NoArgs),
 		RunE: g.ask(func(c *cobra.Command, node *admin.Client, _ []string) error {
+			var news <-chan struct{}
+			if watch {
+				news = watchEvents(c.Context(), node)
+			}
 			for again := false; ; again = true {
 				s, err := node.Status(c.Context())
 				switch {
@@ -47,15 +52,45 @@ func newStatus(g *global) *cobra.Command {
 				if err := g.print(c.OutOrStdout(), s, func() { writeStatus(c.OutOrStdout(), s) }); err != nil || !watch {
 					return err
 				}
-				if !sleep(c.Context(), every.d) {
+				select {
+				case <-c.Context().Done():
 					return nil
+				case <-time.After(every.d):
+				case <-news:
 				}
 			}
 		}),
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again and again, until Ctrl-C")
-	cmd.Flags().Var(&every, "every", "`duration` between two drawings with --watch")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again whenever something happens, until Ctrl-C")
+	cmd.Flags().Var(&every, "every", "`duration` after which --watch draws again though nothing happened")
 	return cmd
+}
+
+// watchEvents returns a channel that has something when something has
+// happened, at most ten times a second. A node that tells no events is looked
+// at by the clock alone.
+func watchEvents(ctx context.Context, node *admin.Client) <-chan struct{} {
+	news := make(chan struct{}, 1)
+	go func() {
+		for {
+			have, err := node.Events(ctx, 1)
+			if err == nil {
+				// However it ends, it is begun anew.
+				_ = node.Follow(ctx, have.Last, func(event.Event) bool {
+					select {
+					case news <- struct{}{}:
+						return sleep(ctx, 100*time.Millisecond)
+					default:
+						return true
+					}
+				})
+			}
+			if !sleep(ctx, time.Second) {
+				return
+			}
+		}
+	}()
+	return news
 }
 
 // count writes n and the word behind it, in the plural but for 1.
@@ -109,6 +144,10 @@ func writeStatus(w io.Writer, s *admin.Status) {
 	if len(s.Secondaries) > 0 {
 		fmt.Fprintln(w)
 		table(w, secondaryRows(s.Secondaries))
+	}
+	if len(s.Providers) > 0 {
+		fmt.Fprintln(w)
+		table(w, providerRows(s.Providers))
 	}
 	if len(s.Services) > 0 {
 		rows := [][]string{{"SERVICE", "POLICY", "ANSWERING", "TTL", "WHY"}}

@@ -1,9 +1,9 @@
 // Package admin lets operators see and steer a running node: an HTTP API in
-// JSON over the control socket, and the client that the command line uses.
+// JSON over the control socket and over listen.web, who may use it, the audit
+// log of what they did, and the client that the command line uses.
 //
-// It keeps no state and takes no decision: every request becomes one call of
-// the controller. It listens on a unix socket of mode 0660 and nowhere else;
-// who may open that may do everything.
+// It takes no decision: every request becomes one call of the controller. Who
+// may open the control socket, of mode 0660, may do everything.
 package admin
 
 import (
@@ -21,6 +21,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,8 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/controller"
+	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver"
 	"github.com/shunt-dns/shunt/resolver/xfr"
 )
@@ -38,9 +41,20 @@ type Server struct {
 	Probe       func(ctx context.Context, pool string) ([]monitor.Report, error) // runs a pool's monitors once
 	Queries     func() resolver.Stats
 	Secondaries func() []xfr.Secondary // how each secondary is; nil: there are none
+	Providers   *providers.Keeper      // keeps DNS providers in step; nil: there are none
 	Version     string
 	Log         *slog.Logger
-	Metrics     http.Handler // answers GET /metrics; nil: nothing does
+
+	Tokens  *Keyring     // who may use listen.web; nil: everybody on this machine may read
+	Audit   *Audit       // of all that was to change something; nil: none is kept
+	Happens *event.Log   // what GET /v1/events tells; nil: nothing
+	Metrics http.Handler // answers GET /metrics, to who may read; nil: nothing does
+	Pages   http.Handler // answers GET / and all else of listen.web; WhoOf says to whom, who may be unknown; nil: nothing does
+	Health  http.Handler // answers GET /healthz and /readyz of listen.web to everybody; nil: nothing does
+
+	sessions sessions
+	tries    tries
+	streams  atomic.Int32 // of events, that are open
 }
 
 // Listen opens the control socket at path with mode 0660. A socket that a
@@ -88,54 +102,32 @@ func makeRoom(path string) error {
 // second then, and are over when it returns.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler:           s.recovered(s.routes()),
+		Handler:           s.recovered(s.control()),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ConnContext:       withPeer,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
-	over := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(over)
-		end, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if srv.Shutdown(end) != nil {
-			srv.Close()
-		}
-	})
-	err := srv.Serve(l)
-	if !stop() {
-		<-over
-		return nil
+	if err := s.serve(ctx, srv, l); err != nil {
+		return fmt.Errorf("control socket: %w", err)
 	}
-	return fmt.Errorf("control socket: %w", err)
+	return nil
 }
 
-// routes is the whole API.
-func (s *Server) routes() http.Handler {
+// viaSocket is where requests over the control socket come from, for the audit
+// log.
+const viaSocket = "socket"
+
+// control is what the control socket serves: everything, to whoever may open
+// it.
+func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
-	for route, h := range map[string]handler{
-		"GET /v1/status":                 s.status,
-		"GET /v1/explain":                s.explain,
-		"POST /v1/pools/{pool}/probe":    s.probe,
-		"POST /v1/pools/{pool}/failback": s.failback,
-		"PUT /v1/overrides/{pool}":       s.setOverride,
-		"DELETE /v1/overrides/{pool}":    s.clearOverride,
-		"PUT /v1/freeze":                 s.freeze,
-		"DELETE /v1/freeze":              s.unfreeze,
-		"POST /v1/reload":                s.reload,
-		"GET /v1/drills":                 s.drills,
-		"POST /v1/drills":                s.startDrill,
-		"GET /v1/drills/{id}":            s.drill,
-		"DELETE /v1/drills/{id}":         s.stopDrill,
-	} {
-		mux.Handle(route, h)
-	}
-	if s.Metrics != nil {
-		mux.Handle("GET /metrics", s.Metrics)
-	}
-	return mux
+	mux.Handle("/", s.API())
+	mux.Handle("GET /metrics", readers(s.Metrics))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r.WithContext(WithWho(r.Context(), Who{Name: peer(r.Context()), Via: viaSocket, Rights: write})))
+	})
 }
 
 // A handler answers one request with a value, which goes out as JSON, or with
@@ -148,9 +140,8 @@ type Fault struct {
 	Refused bool   `json:"refused,omitempty"` // by a safety rule: force does it all the same
 }
 
-// ServeHTTP writes what h returns.
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+// answer writes what h returns, and returns its error.
+func answer(w http.ResponseWriter, r *http.Request, h handler) error {
 	v, err := h(r)
 	code := http.StatusOK
 	if err != nil {
@@ -160,11 +151,18 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			v, code = Fault{err.Error(), true}, http.StatusConflict
 		}
 	}
+	reply(w, code, v)
+	return err
+}
+
+// reply writes v as JSON.
+func reply(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	enc.Encode(v) // fails only when the client is gone
+	_ = enc.Encode(v) // fails only when the client is gone
 }
 
 // recovered keeps a panic in one request from ending the process.
@@ -186,6 +184,8 @@ type Status struct {
 	Version     string          `json:"version"`
 	Queries     resolver.Stats  `json:"queries"` // since the start
 	Secondaries []xfr.Secondary `json:"secondaries"`
+
+	Providers []providers.Status `json:"providers"`
 }
 
 func (s *Server) status(*http.Request) (any, error) {
@@ -193,7 +193,7 @@ func (s *Server) status(*http.Request) (any, error) {
 	if q.Steered == nil {
 		q.Steered = []resolver.SteeredCount{} // a list, also before the first answer
 	}
-	return Status{Status: s.Controller.Status(), Version: s.Version, Queries: q, Secondaries: s.secondaries()}, nil
+	return Status{Status: s.Controller.Status(), Version: s.Version, Queries: q, Secondaries: s.secondaries(), Providers: s.providers()}, nil
 }
 
 // secondaries says how each secondary is; a list, also where there is none.
@@ -287,9 +287,7 @@ func change(r *http.Request) (c Change, lasts time.Duration, err error) {
 	if err = dec.Decode(&c); err != nil {
 		return c, 0, fmt.Errorf("request body: %w", err)
 	}
-	if c.Author == "" {
-		c.Author = peer(r.Context())
-	}
+	c.Author = author(r, c.Author)
 	if c.For != "" {
 		if lasts, err = time.ParseDuration(c.For); err != nil {
 			return c, 0, fmt.Errorf("for: %q is not a duration (write 90m or 2h)", c.For)
@@ -311,7 +309,7 @@ func (s *Server) setOverride(r *http.Request) (any, error) {
 }
 
 func (s *Server) clearOverride(r *http.Request) (any, error) {
-	return struct{}{}, s.Controller.ClearOverride(r.Context(), r.PathValue("pool"), peer(r.Context()))
+	return Empty{}, s.Controller.ClearOverride(r.Context(), r.PathValue("pool"), author(r, ""))
 }
 
 func (s *Server) failback(r *http.Request) (any, error) {
@@ -319,7 +317,7 @@ func (s *Server) failback(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.Controller.Failback(r.Context(), r.PathValue("pool"), c.Reason, c.Author)
+	return Empty{}, s.Controller.Failback(r.Context(), r.PathValue("pool"), c.Reason, c.Author)
 }
 
 func (s *Server) freeze(r *http.Request) (any, error) {
@@ -335,7 +333,7 @@ func (s *Server) freeze(r *http.Request) (any, error) {
 }
 
 func (s *Server) unfreeze(r *http.Request) (any, error) {
-	return struct{}{}, s.Controller.Unfreeze(r.Context(), peer(r.Context()))
+	return Empty{}, s.Controller.Unfreeze(r.Context(), author(r, ""))
 }
 
 func (s *Server) reload(r *http.Request) (any, error) {

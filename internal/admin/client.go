@@ -98,11 +98,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) && op.Op == "dial" {
-			return answer, fmt.Errorf("no shunt answers at %s: %w (is it running, may you read the socket, is it the right --socket?)", c.path, op.Err)
-		}
-		return answer, err
+		return answer, c.explain(err)
 	}
 	defer resp.Body.Close()
 	text, err = io.ReadAll(resp.Body)
@@ -110,11 +106,16 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 		return answer, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		var f Fault
-		if json.Unmarshal(text, &f) != nil || f.Error == "" {
-			return answer, fmt.Errorf("%s %s: %s", method, path, resp.Status)
-		}
-		return answer, errors.New(f.Error)
+		return answer, faultOf(resp, text)
 	}
 	return answer, json.Unmarshal(text, &answer)
+}
+
+// explain says in err that nobody answers, where that is so.
+func (c *Client) explain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("no shunt answers at %s: %w (is it running, may you read the socket, is it the right --socket?)", c.path, op.Err)
+	}
+	return err
 }

@@ -45,9 +45,7 @@ func (s *Server) startDrill(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("request body: %w", err)
 	}
 	p := drill.Plan{Pools: q.Pools, Share: q.Share, Clients: q.Clients, AbortIf: q.AbortIf, Reason: q.Reason, Author: q.Author, Began: time.Now()}
-	if p.Author == "" {
-		p.Author = peer(r.Context())
-	}
+	p.Author = author(r, p.Author)
 	if p.Share == 0 {
 		p.Share = 1
 	}
@@ -65,15 +63,50 @@ func (s *Server) startDrill(r *http.Request) (any, error) {
 	}
 	report, err := s.Controller.DrillStart(r.Context(), p, q.Anyway, q.DryRun)
 	if q.DryRun && report != nil {
-		return DrillAnswer{report, true}, nil
+		return DrillAnswer{whole(report), true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return DrillAnswer{report, false}, nil
+	return DrillAnswer{whole(report), false}, nil
 }
 
-func (s *Server) drills(*http.Request) (any, error) { return s.Controller.Drills(), nil }
+// whole returns r with every list in it a list, also where it is empty.
+func whole(r *drill.Report) *drill.Report {
+	out := *r
+	list(&out.Plan.Pools)
+	list(&out.Names)
+	list(&out.Forecast.Pools)
+	list(&out.Forecast.Notes)
+	list(&out.Came)
+	list(&out.Events)
+	list(&out.Series.At)
+	list(&out.Series.Pools)
+	list(&out.Series.Answers)
+	list(&out.Survivors)
+	if out.Previous != nil {
+		p := *out.Previous
+		list(&p.Latency)
+		list(&p.Came)
+		out.Previous = &p
+	}
+	return &out
+}
+
+// list makes nothing an empty list.
+func list[T any](s *[]T) {
+	if *s == nil {
+		*s = []T{}
+	}
+}
+
+func (s *Server) drills(*http.Request) (any, error) {
+	all := s.Controller.Drills()
+	for i := range all {
+		all[i] = whole(all[i])
+	}
+	return all, nil
+}
 
 func (s *Server) drill(r *http.Request) (any, error) {
 	id := r.PathValue("id")
@@ -87,7 +120,10 @@ func (s *Server) drill(r *http.Request) (any, error) {
 			err = errors.New("there was no drill yet")
 		}
 	}
-	return report, err
+	if err != nil {
+		return nil, err
+	}
+	return whole(report), nil
 }
 
 func (s *Server) stopDrill(r *http.Request) (any, error) {
@@ -95,7 +131,11 @@ func (s *Server) stopDrill(r *http.Request) (any, error) {
 	if id == latest {
 		id = ""
 	}
-	return s.Controller.DrillStop(r.Context(), id, peer(r.Context()))
+	report, err := s.Controller.DrillStop(r.Context(), id, author(r, ""))
+	if err != nil {
+		return nil, err
+	}
+	return whole(report), nil
 }
 
 // StartDrill begins a drill, or says what would be.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health/probe"
+	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/resolver"
 )
 
@@ -20,8 +21,8 @@ import (
 // need, the user it is to become, and, for root, whether that user may read
 // what root may. It changes nothing and opens no socket. The error is
 // [config.Problems], all of them at once.
-func Check(cfg *config.Config) error {
-	ps := slices.Concat(checkMonitors(cfg), checkKeypair(cfg), checkUser(cfg))
+func Check(cfg *config.Config, custom map[string]kind.Opener) error {
+	ps := slices.Concat(checkMonitors(cfg), checkKeypair(cfg), checkProviders(cfg, custom), checkUser(cfg))
 	if len(ps) == 0 {
 		return nil
 	}
@@ -102,6 +103,11 @@ func filesOf(cfg *config.Config) []file {
 	}
 	if own := cfg.Listen.TLS; own.Certificate != "" {
 		list = append(list, file{"listen.tls.certificate", own.Certificate}, file{"listen.tls.key", own.Key})
+	}
+	if path := cfg.Listen.Tokens; path != "" {
+		if _, err := os.Stat(path); err == nil { // else nobody has a token yet
+			list = append(list, file{"listen.tokens", path})
+		}
 	}
 	for _, m := range cfg.Monitors {
 		for _, path := range []string{m.HTTP.RootCAs, m.TLS.RootCAs} {

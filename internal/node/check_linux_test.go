@@ -42,7 +42,7 @@ pools: [{name: a, addresses: [127.0.0.1]}]
 DIR/shunt.yaml: monitors[hand].tls.root_cas: DIR/text.pem holds no certificate (it must hold BEGIN CERTIFICATE blocks)
 DIR/shunt.yaml: node.user: there is no user "nobody-has-this-name" (make it, name another, or leave the key out)`, "DIR", dir)
 	said := "fine"
-	if err := Check(cfg); err != nil {
+	if err := Check(cfg, nil); err != nil {
 		said = err.Error()
 	}
 	if diff := cmp.Diff(want, said); diff != "" {
@@ -59,7 +59,7 @@ DIR/shunt.yaml: node.user: there is no user "nobody-has-this-name" (make it, nam
 		t.Error("the state folder was made before the check")
 	}
 	cfg.Node.User, cfg.Monitors = "", cfg.Monitors[:1]
-	if err := Check(cfg); err != nil {
+	if err := Check(cfg, nil); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
 }

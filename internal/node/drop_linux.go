@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/resolver/xfr"
 )
@@ -73,7 +74,7 @@ func ours(paths []string) []string {
 		list = append(list, p)
 		entries, _ := os.ReadDir(p) // none: not a folder
 		for _, e := range entries {
-			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile {
+			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile || admin.IsAuditFile(e.Name()) {
 				list = append(list, filepath.Join(p, e.Name()))
 			}
 			if e.Name() == xfr.Folder {

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ import (
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
 	"github.com/shunt-dns/shunt/internal/tap"
+	"github.com/shunt-dns/shunt/providers"
+	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/resolver"
 	"github.com/shunt-dns/shunt/resolver/xfr"
 	"github.com/shunt-dns/shunt/resolver/zone"
@@ -40,26 +43,31 @@ type Options struct {
 	Load     func() (*config.Config, error) // reads the configuration again
 	Log      *slog.Logger
 	Version  string
-	Progress func(done, all int) // told how many pools are known while the first probes run; may be nil
-	Known    *Known              // holds the state directory, and keeps what has proven itself; nil: the node takes the directory itself, and keeps nothing
+	Progress func(done, all int)    // told how many pools are known while the first probes run; may be nil
+	Custom   map[string]kind.Opener // modules for DNS providers that this build brings along, by name; may be nil
+	Known    *Known                 // holds the state directory, and keeps what has proven itself; nil: the node takes the directory itself, and keeps nothing
 }
 
 // A Node is one shunt whose sockets are open. Make it with Open, then call
 // Run once.
 type Node struct {
-	opts    Options
-	cfg     *config.Config
-	dns     *resolver.Server
-	keypair *resolver.Keypair // that TLS and HTTPS show; nil: neither is spoken
-	control net.Listener
-	lock    *os.File // the state directory, taken for as long as the node lives; nil where Options.Known has it
-	runner  *monitor.Runner
-	ctl     *controller.Controller
-	events  *event.Log
-	primary *xfr.Primary // hands zones to secondaries
-	metrics *metrics.Metrics
-	taps    *tap.Taps
-	set     atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
+	opts      Options
+	cfg       *config.Config
+	dns       *resolver.Server
+	keypair   *resolver.Keypair // that TLS and HTTPS show; nil: neither is spoken
+	control   net.Listener
+	web       []web
+	tokens    *admin.Keyring // who may use web; nil: listen.tokens names no file
+	audit     *admin.Audit
+	lock      *os.File // the state directory, taken for as long as the node lives; nil where Options.Known has it
+	runner    *monitor.Runner
+	ctl       *controller.Controller
+	events    *event.Log
+	primary   *xfr.Primary      // hands zones to secondaries
+	providers *providers.Keeper // keeps DNS providers in step
+	metrics   *metrics.Metrics
+	taps      *tap.Taps
+	set       atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
 	first   sync.Once
 	decided chan struct{} // closed with the first snapshot
@@ -81,7 +89,7 @@ func Open(l *controller.Loaded, o Options) (*Node, error) {
 
 func (n *Node) open(l *controller.Loaded) (err error) {
 	cfg := l.Config
-	if err := Check(cfg); err != nil {
+	if err := Check(cfg, n.opts.Custom); err != nil {
 		return err
 	}
 	state, err := controller.ReadState(cfg.Node.StateDir)
@@ -102,6 +110,9 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	if n.control, err = admin.Listen(cfg.Listen.Control); err != nil {
 		return err
 	}
+	if err = n.listenWeb(cfg.Listen); err != nil {
+		return err
+	}
 	if err = drop(cfg.Node.User, cfg.Node.StateDir, cfg.Listen.Control); err != nil {
 		return fmt.Errorf("node.user: %w", err)
 	}
@@ -114,7 +125,11 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return err
 	}
 	n.events = event.Open(filepath.Join(cfg.Node.StateDir, eventsFile))
+	n.keep(cfg)
 	if err = n.transfers(cfg); err != nil {
+		return err
+	}
+	if err = n.pushes(cfg); err != nil {
 		return err
 	}
 	n.ctl = controller.New(l, state, controller.Deps{
@@ -124,7 +139,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		Load:    n.opts.Load,
 		Log:     n.opts.Log,
 
-		Vet:        n.opts.Known.vet,
+		Vet:        n.vet,
 		RolledBack: n.opts.Known.RolledBack,
 
 		Certificate: n.certificate,
@@ -140,7 +155,8 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 // encrypt opens the listeners of TLS and HTTPS.
 func (n *Node) encrypt(l config.Listen) (err error) {
-	if len(l.DoT) == 0 && len(l.DoH) == 0 {
+	beyond := func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }
+	if len(l.DoT) == 0 && len(l.DoH) == 0 && !slices.ContainsFunc(l.Web, beyond) {
 		return nil
 	}
 	if n.keypair, err = resolver.ReadKeypair(l.TLS.Certificate, l.TLS.Key, n.opts.Log); err != nil {
@@ -184,7 +200,7 @@ func (n *Node) conditions() []controller.Condition {
 		list = append(list, controller.Condition{Code: "events-not-saved", Severity: "warning",
 			What: why, Mend: "a restart forgets the latest events; look at node.state_dir"})
 	}
-	return append(list, n.behind()...)
+	return slices.Concat(list, n.unkept(), n.behind(), n.unpushed())
 }
 
 // close ends what open opened.
@@ -198,12 +214,16 @@ func (n *Node) close() {
 	if n.control != nil {
 		n.control.Close()
 	}
+	for _, w := range n.web {
+		w.Close()
+	}
 }
 
 // publish takes a snapshot into service.
 func (n *Node) publish(s *zone.Snapshot) {
 	n.dns.Swap(s)
 	n.primary.Publish(s)
+	n.providers.Publish(s)
 	n.first.Do(func() { close(n.decided) })
 }
 
@@ -215,6 +235,9 @@ func (n *Node) adopt(l *controller.Loaded) {
 	n.taps.Adopt(l.Config.Taps)
 	if err := n.primary.Reload(l.Config); err != nil {
 		n.opts.Log.Error("secondaries stay as they were", "error", err)
+	}
+	if err := n.providers.Reload(l.Config); err != nil {
+		n.opts.Log.Error("providers stay as they were", "error", err)
 	}
 	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
 		n.keypair.Use(own.Certificate, own.Key)
@@ -236,11 +259,11 @@ func (n *Node) Serving() <-chan struct{} { return n.serving }
 func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	defer n.close()
 	g, ctx := errgroup.WithContext(ctx)
-	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Secondaries: n.primary.Status, Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler()}
 	g.Go(func() error { return n.events.Run(ctx) })
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return n.primary.Run(ctx) })
-	g.Go(func() error { return api.Serve(ctx, n.control) })
+	g.Go(func() error { return n.push(ctx) })
+	n.serveAPI(ctx, g)
 	g.Go(func() error { return n.taps.Run(ctx) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
 	if n.opts.Known != nil {
@@ -261,7 +284,7 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 			return nil
 		case <-n.decided:
 		}
-		n.opts.Log.Info("serving", "node", n.cfg.Node.Name, "dns", n.dns.Addrs(), "dot", n.dns.AddrsTLS(), "doh", n.dns.AddrsHTTPS(), "control", n.cfg.Listen.Control,
+		n.opts.Log.Info("serving", "node", n.cfg.Node.Name, "dns", n.dns.Addrs(), "dot", n.dns.AddrsTLS(), "doh", n.dns.AddrsHTTPS(), "web", n.AddrsWeb(), "control", n.cfg.Listen.Control,
 			"zones", len(n.cfg.Zones), "version", n.opts.Version)
 		notify(n.opts.Log, daemon.SdNotifyReady)
 		close(n.serving)

@@ -140,7 +140,13 @@ func (d *deSEC) write(ctx context.Context, zone string, edits []edit) error {
 	return noZone(err, zone)
 }
 
-// floor returns the lowest TTL that zone takes, in seconds. It is asked for once.
+// Floor returns the lowest TTL that zone takes.
+func (d *deSEC) Floor(ctx context.Context, zone string) (time.Duration, error) {
+	floor, err := d.floor(ctx, zoneName(zone))
+	return time.Duration(floor) * time.Second, err
+}
+
+// floor is Floor in seconds, asked for once.
 func (d *deSEC) floor(ctx context.Context, zone string) (uint32, error) {
 	d.mu.Lock()
 	floor := d.floors[zone]

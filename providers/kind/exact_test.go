@@ -279,3 +279,25 @@ func TestBadAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadable: a record that cannot be read keeps no other from being read
+// or changed, and is itself left alone.
+func TestUnreadable(t *testing.T) {
+	for _, name := range []string{"cloudflare", "route53", "googleclouddns", "digitalocean"} {
+		d, p := play(t, double(t, name), "www.example.test. 60 A 192.0.2.1", "odd.example.test. 60 A 192.0.2.7", "odd.example.test. 60 A 192.0.2.300")
+		if err := apply(t.Context(), p, a(60, "192.0.2.1"), a(60, "192.0.2.2")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := p.GetRecords(t.Context(), "example.test.")
+		if err != nil || len(got) != 1 || got[0].RR().Data != "192.0.2.2" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+		err = p.(kind.Applier).Apply(t.Context(), "example.test.", []plan.Change{{Before: set("odd.example.test. 60 A 192.0.2.7"), After: set("odd.example.test. 60 A 192.0.2.8")}})
+		if foreign := (kind.Foreign{}); !errors.As(err, &foreign) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if lines := d.Zone("example.test."); len(lines) != 3 || lines[1] != "odd.example.test. 60 A 192.0.2.7" && lines[0] != "odd.example.test. 60 A 192.0.2.300" {
+			t.Errorf("%s: %q", name, lines)
+		}
+	}
+}

@@ -135,9 +135,6 @@ func (s googleSet) held() held {
 	for _, data := range s.Data {
 		h.add(single{typ: s.Type, ttl: s.TTL, data: data})
 	}
-	if h.foreign != "" {
-		h.Data = nil
-	}
 	return h
 }
 

@@ -58,6 +58,19 @@ type Abilities struct {
 	Publish bool          // changes are seen only after a further step, which the adapter takes itself
 }
 
+// A Floorer knows the lowest TTL of single zones, where those of one account
+// differ in it. Abilities.MinTTL is then that of a zone of which nothing is
+// known.
+type Floorer interface {
+	Floor(ctx context.Context, zone string) (time.Duration, error)
+}
+
+// A Publisher can take by itself the step after which changes are seen, where
+// Abilities.Publish: for what was written by somebody who then died.
+type Publisher interface {
+	Publish(ctx context.Context, zone string) error
+}
+
 // paceKey is the key of a context's pace.
 type paceKey struct{}
 

@@ -154,12 +154,11 @@ func route53Held(set types.ResourceRecordSet) held {
 		return h
 	}
 	for _, record := range set.ResourceRecords {
-		h.add(single{typ: h.Type, ttl: h.TTL, data: octal(aws.ToString(record.Value))})
-		if h.foreign != "" {
-			h.Data = nil
-			return h
+		value := aws.ToString(record.Value)
+		h.add(single{typ: h.Type, ttl: h.TTL, data: octal(value)})
+		if at := slices.Index(h.raw, octal(value)); at >= 0 {
+			h.raw[at] = value
 		}
-		h.raw[slices.Index(h.raw, octal(aws.ToString(record.Value)))] = aws.ToString(record.Value)
 	}
 	return h
 }

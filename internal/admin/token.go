@@ -1,0 +1,158 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shunt-dns/shunt/internal/durable"
+)
+
+// A Token lets its bearer use the API over the network. It is kept as a hash:
+// 32 random octets need no salt, and no slow hash.
+type Token struct {
+	Name    string
+	Rights  Rights
+	Expires time.Time // UTC, whole seconds
+	hash    [sha256.Size]byte
+}
+
+const (
+	// MostTokens is how many tokens a file may hold.
+	MostTokens = 1000
+
+	// LongestToken is how long a token may last.
+	LongestToken = 398 * 24 * time.Hour
+
+	tokenPrefix  = "shunt_" // so that scanners for leaked secrets know one
+	maxTokenFile = 1 << 20  // octets
+)
+
+// tokenName is what a token may be called.
+var tokenName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._@-]{0,61}[a-zA-Z0-9])?$`)
+
+// NewToken makes a token, and returns what its bearer shows: it is written
+// down nowhere else.
+func NewToken(name, rights string, expires time.Time) (t Token, shown string, err error) {
+	r, ok := parseRights(rights)
+	switch {
+	case !tokenName.MatchString(name):
+		return t, "", fmt.Errorf("%q is no name for a token (write 1 to 63 letters, digits, and . _ @ - inside)", name)
+	case !ok:
+		return t, "", fmt.Errorf("%q is no right (write read or write)", rights)
+	}
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails
+	shown = tokenPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
+	return Token{name, r, expires.UTC().Truncate(time.Second), sha256.Sum256([]byte(shown))}, shown, nil
+}
+
+// line returns t as it stands in a file.
+func (t Token) line() string {
+	return fmt.Sprintf("%s %s %s %s", t.Name, t.Rights, t.Expires.Format(time.RFC3339), hex.EncodeToString(t.hash[:]))
+}
+
+// parseTokens reads the tokens of a file: a line for each, with its name, its
+// rights, its end and its hash. Empty lines and those that begin with # are
+// left out.
+func parseTokens(text []byte) ([]Token, error) {
+	var list []Token
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		t, err := parseToken(line)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		case slices.ContainsFunc(list, func(x Token) bool { return x.Name == t.Name }):
+			return nil, fmt.Errorf("line %d: there are two tokens called %s", n, t.Name)
+		case len(list) == MostTokens:
+			return nil, fmt.Errorf("line %d: there are more than %d tokens", n, MostTokens)
+		}
+		list = append(list, t)
+	}
+	return list, lines.Err()
+}
+
+func parseToken(line string) (t Token, err error) {
+	f := strings.Fields(line)
+	if len(f) != 4 {
+		return t, errors.New("this is no token: name, rights, end, hash (shunt token new writes one)")
+	}
+	var ok bool
+	t.Name = f[0]
+	if t.Rights, ok = parseRights(f[1]); !ok {
+		return t, fmt.Errorf("%q is no right (write read or write)", f[1])
+	}
+	if t.Expires, err = time.Parse(time.RFC3339, f[2]); err != nil {
+		return t, fmt.Errorf("%q is no moment (as 2026-12-31T00:00:00Z)", f[2])
+	}
+	hash, err := hex.DecodeString(f[3])
+	if err != nil || len(hash) != sha256.Size || !tokenName.MatchString(t.Name) {
+		return t, errors.New("this is no token: name, rights, end, hash (shunt token new writes one)")
+	}
+	copy(t.hash[:], hash)
+	return t, nil
+}
+
+// ReadTokens reads the file path. A file that is not there holds no token.
+func ReadTokens(path string) ([]Token, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxTokenFile {
+		return nil, fmt.Errorf("%s: %d octets are too many for a file of tokens", path, info.Size())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	list, err := parseTokens(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return list, nil
+}
+
+// WriteTokens replaces the file path by list, in one step. It is for its owner
+// alone: for the user called owner where root writes it, so that a node which
+// becomes that user can read it; "" leaves it to who writes.
+func WriteTokens(path string, list []Token, owner string) error {
+	var b strings.Builder
+	b.WriteString("# Tokens of shunt's API: name, rights, end, hash. shunt token writes this file.\n")
+	for _, t := range list {
+		b.WriteString(t.line() + "\n")
+	}
+	if err := durable.Replace(path, []byte(b.String())); err != nil || owner == "" || os.Geteuid() != 0 {
+		return err
+	}
+	u, err := user.Lookup(owner)
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, uid, -1)
+}

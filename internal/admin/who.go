@@ -1,0 +1,76 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+)
+
+// Rights are what somebody may do.
+type Rights struct{ Read, Write bool }
+
+// The rights that there are. Who may write may read.
+var (
+	none  = Rights{}
+	read  = Rights{Read: true}
+	write = Rights{Read: true, Write: true}
+)
+
+// parseRights reads the word of r; it is "read" or "write".
+func parseRights(word string) (Rights, bool) {
+	switch word {
+	case "read":
+		return read, true
+	case "write":
+		return write, true
+	}
+	return none, false
+}
+
+// String returns "write", "read" or "nothing".
+func (r Rights) String() string {
+	switch {
+	case r.Write:
+		return "write"
+	case r.Read:
+		return "read"
+	}
+	return "nothing"
+}
+
+// A Who is whom a request is from.
+type Who struct {
+	Name    string // of the token, or of the user at the other end of the control socket; "" for one who need not say
+	Via     string // socket, or web and the address
+	Rights  Rights
+	Session bool // logged in with a browser, and may log out
+}
+
+type whoKey struct{}
+
+// WithWho returns ctx for a request of w.
+func WithWho(ctx context.Context, w Who) context.Context { return context.WithValue(ctx, whoKey{}, w) }
+
+// WhoOf returns whom the request of ctx is from; one who may do nothing where
+// nobody has said.
+func WhoOf(ctx context.Context) Who {
+	w, _ := ctx.Value(whoKey{}).(Who)
+	return w
+}
+
+// RightsOf returns what the one may do whom the request of ctx is from.
+func RightsOf(ctx context.Context) Rights { return WhoOf(ctx).Rights }
+
+// author returns who is to be noted for a change by r, who may have said so:
+// over the control socket the word counts, a token's name stands beside it.
+func author(r *http.Request, said string) string {
+	w := WhoOf(r.Context())
+	switch {
+	case said == "" && w.Name == "":
+		return "unknown"
+	case said == "":
+		return w.Name
+	case w.Via == viaSocket || w.Name == "" || w.Name == said:
+		return said
+	}
+	return said + " (" + w.Name + ")"
+}

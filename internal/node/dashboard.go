@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/dashboard"
+	"github.com/shunt-dns/shunt/resolver/xfr"
+)
+
+// dashboard gives api its pages, where somebody can see them. What the pages
+// measure is measured under g.
+func (n *Node) dashboard(ctx context.Context, g *errgroup.Group, api *admin.Server) {
+	if len(n.web) == 0 {
+		return
+	}
+	pages, err := dashboard.New(dashboard.Deps{State: n.ctl, API: api.API(), Queries: n.dns.Stats, Events: n.events.Latest, Stream: "/v1/events",
+		Remote: n.remote, Log: n.opts.Log, Version: n.opts.Version})
+	if err != nil {
+		g.Go(func() error { return err })
+		return
+	}
+	api.Pages = pages
+	g.Go(func() error { return pages.Run(ctx) })
+}
+
+// remote lists the servers elsewhere that are kept in step.
+func (n *Node) remote() []dashboard.Remote {
+	var out []dashboard.Remote
+	for _, s := range n.primary.Status() {
+		out = append(out, secondary(s))
+	}
+	return out
+}
+
+// secondary says how s is, for people.
+func secondary(s xfr.Secondary) dashboard.Remote {
+	r := dashboard.Remote{Kind: "secondary", Name: s.Name, What: fmt.Sprintf("%d zones", s.Zones), State: s.State, Level: "warn", Why: s.Error}
+	if s.Zones == 1 {
+		r.What = "1 zone"
+	}
+	if s.Since != nil {
+		r.Since = *s.Since
+	}
+	switch s.State {
+	case "in step":
+		r.Level = "good"
+	case "behind", "silent":
+		r.Level = "bad"
+	}
+	if s.Lag > 0 {
+		r.Lag = time.Duration(s.Lag * float64(time.Second)).Round(time.Second).String()
+	}
+	return r
+}
