@@ -149,9 +149,7 @@ func (o *output) settle(err error) {
 		if !o.away {
 			o.log.Warn("queries cannot be handed on, and are dropped", "error", err)
 		}
-	case n == 0:
-		return
-	default:
+	default: // also where there was nothing to write: the reader is there
 		o.written.Add(n)
 		if o.away {
 			o.log.Info("queries are handed on again")

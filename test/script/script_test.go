@@ -75,6 +75,8 @@ func run(m *testing.M) int {
 //	spread NAME N → a=L-H …  N questions; how often each answer may come
 //	json PATH [→ VALUE]      looks into the last stdout (see json.go)
 //	metric SERIES            waits until /metrics has such a line, a regular expression
+//	reader start SOCKET      a reader of dnstap on a socket, or on $READER for tcp; end, file FILE
+//	reader has REGEXP        waits until it has read such a line (see tap_test.go)
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
@@ -88,6 +90,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(cmds, askCommands())
 	maps.Copy(cmds, fileCommands())
 	maps.Copy(cmds, metricsCommands())
+	maps.Copy(cmds, tapCommands())
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		Cmds:               cmds,
@@ -106,6 +109,8 @@ type stage struct {
 	node  *process
 	edges map[string]*edge
 	told  chan string // what systemd was told; nil until it is played
+
+	reader *tapReader // of dnstap
 }
 
 type stageKey struct{}
@@ -132,7 +137,7 @@ func TestScriptsRunToTheirEnd(t *testing.T) {
 		}
 	}
 	for _, builtin := range []string{"cat", "cd", "chmod", "cmp", "cmpenv", "cp", "env", "exec", "exists", "grep", "kill", "mkdir", "mv", "rm", "skip", "stderr", "stdin", "stdout", "stop", "symlink", "ttyin", "ttyout", "unix2dos", "unquote", "wait"} {
-		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands(), metricsCommands()} {
+		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands(), metricsCommands(), tapCommands()} {
 			if ours[builtin] != nil {
 				t.Errorf("%s is a command of testscript, which wins over ours", builtin)
 			}
