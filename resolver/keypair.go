@@ -148,6 +148,10 @@ func (k *Keypair) Ends(now time.Time) (end time.Time, late bool) {
 	return leaf.NotAfter, leaf.NotAfter.Sub(now) < min(most, leaf.NotAfter.Sub(leaf.NotBefore)/6)
 }
 
+// ServerConfig returns the settings of another server that shows k, and speaks
+// these protocols (RFC 7301) over TLS 1.2 or later.
+func (k *Keypair) ServerConfig(protocols ...string) *tls.Config { return k.config(protocols...) }
+
 // config returns the settings of a server that speaks these protocols
 // (RFC 7301) over TLS 1.2 or later.
 func (k *Keypair) config(protocols ...string) *tls.Config {

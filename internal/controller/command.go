@@ -250,6 +250,8 @@ func needsRestart(old, new *config.Config) []string {
 	note(!slices.Equal(old.Listen.DoH, new.Listen.DoH), "listen.doh")
 	note(old.Listen.DoHPath != new.Listen.DoHPath, "listen.doh_path")
 	note(old.Listen.Control != new.Listen.Control, "listen.control")
+	note(!slices.Equal(old.Listen.Web, new.Listen.Web), "listen.web")
+	note(old.Listen.Tokens != new.Listen.Tokens, "listen.tokens")
 	note(old.Node.StateDir != new.Node.StateDir, "node.state_dir")
 	note(old.Node.User != new.Node.User, "node.user")
 	note(old.Node.Log != new.Node.Log, "node.log")

@@ -84,9 +84,9 @@ func alarmMetric(name string) (code string) {
 // alarmCodes are the alarms that a node may raise, and that a scenario may
 // therefore expect.
 func alarmCodes() []string {
-	return []string{"blind", "budget-spent", "capacity-short", "certificate-ending", "certificate-not-used", "drill-failed", "drill-running", "events-not-saved", "fail-open", "fence-down", "fence-open",
+	return []string{"audit-not-saved", "blind", "budget-spent", "capacity-short", "certificate-ending", "certificate-not-used", "drill-failed", "drill-running", "events-not-saved", "fail-open", "fence-down", "fence-open",
 		"freeze-ending", "frozen", "held", "no-answer", "override-ending", "places-stale", "pool-down", "reload-refused", "rolled-back",
-		"state-not-saved", "waits-for-person"}
+		"state-not-saved", "tokens-not-read", "waits-for-person"}
 }
 
 func isMetric(name string) bool {
