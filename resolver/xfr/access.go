@@ -40,7 +40,8 @@ func newAccess(c *config.Config) (*access, error) {
 }
 
 // may reports whether who asks from addr, with key k where that is not nil, may
-// have the zone, and who that is: a secondary by name, or else the address.
+// have the zone, and who that is: a secondary by name, where there is no doubt,
+// or else the address.
 //
 //	asked with             may have
 //	the key of a secondary the zones of every secondary with that key
@@ -51,26 +52,27 @@ func (a *access) may(k *key, addr netip.Addr, origin string) (who string, ok boo
 		return "", false
 	}
 	addr = addr.Unmap().WithZone("")
-	who = addr.String()
-	here := false
+	var here, all []string
 	for i := range a.secondaries {
 		s := &a.secondaries[i]
 		same := s.Address.Addr().Unmap() == addr
 		switch {
-		case k != nil && dns.CanonicalName(s.Key) != k.text, k == nil && (s.Key != "" || !same):
+		case k != nil && dns.CanonicalName(s.Key) != k.text, k == nil && (s.Key != "" || !same), !takes(s, origin):
 			continue
-		case !takes(s, origin):
-			continue
+		case same:
+			here = append(here, s.Name)
 		}
-		if !ok || same && !here {
-			who, here = s.Name, same
-		}
-		ok = true
+		all = append(all, s.Name)
 	}
-	if !ok {
-		ok = slices.ContainsFunc(a.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
+	switch {
+	case len(here) == 1:
+		return here[0], true
+	case len(all) == 1:
+		return all[0], true
+	case len(all) > 1:
+		return addr.String(), true
 	}
-	return who, ok
+	return addr.String(), slices.ContainsFunc(a.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // takes reports whether secondary s takes a zone.

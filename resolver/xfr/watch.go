@@ -18,8 +18,10 @@ const (
 	pollRate  = 200                    // questions a second to one secondary in step, at most
 	pollSoon  = 250 * time.Millisecond // after a change
 	soonTimes = 8                      // so often; then ever more seldom
+	pollLate  = 5 * time.Second        // at least, of one that is not in step
 	askedMost = 32                     // questions under way to one secondary
-	tellAgain = 30 * time.Second       // a secondary that stays behind is told again after this
+	tellSoon  = 3 * time.Second        // a secondary that stays behind is told again after this, then ever more seldom
+	tellAgain = 30 * time.Second       // at least
 	tellFor   = time.Minute            // an answer to NOTIFY is waited for so long, over its repetitions
 )
 
@@ -49,6 +51,7 @@ type watch struct {
 	tell     time.Time // when NOTIFY is sent; zero: not
 	told     time.Time // when it began to be sent last
 	tellGap  time.Duration
+	again    time.Duration // after told, once it is found behind all the same
 	telling  bool
 	at       int // in the heap; -1: not in it
 	departed bool
@@ -214,7 +217,7 @@ func (ws *watches) want(p *peer, e *edition, now time.Time) {
 		if w.first.IsZero() {
 			w.first = e.since
 		}
-		w.poll, w.soon, w.gap = now.Add(pollSoon), soonTimes, 0
+		w.poll, w.soon, w.gap, w.again = now.Add(pollSoon), soonTimes, 0, 0
 		w.notify(now)
 	}
 	ws.place(w)
@@ -224,6 +227,7 @@ func (ws *watches) want(p *peer, e *edition, now time.Time) {
 func (w *watch) notify(now time.Time) {
 	if w.peer.Notify {
 		w.tell, w.told, w.tellGap = now, now, time.Second
+		w.again = max(tellSoon, min(2*w.again, tellAgain))
 	}
 }
 
@@ -318,7 +322,7 @@ func (w *watch) toldOf(o outcome) {
 //
 //	it serves           then
 //	our serial          it is in step; it is asked again after half a minute, or later where it has many zones
-//	another             it is behind; asked again soon, ever more seldom, and told again every half minute
+//	another             it is behind; asked again soon, and told again, both ever more seldom
 //	it cannot be said   likewise
 func (w *watch) polled(o outcome, zones int) {
 	switch {
@@ -343,10 +347,10 @@ func (w *watch) polled(o outcome, zones int) {
 		w.soon--
 		w.gap = pollSoon
 	} else {
-		w.gap = min(2*max(w.gap, pollSoon), pollEvery)
+		w.gap = max(min(2*max(w.gap, pollSoon), pollLate), time.Duration(zones)*time.Second/pollRate)
 	}
 	w.poll = o.at.Add(jittered(w.gap))
-	if w.tell.IsZero() && !w.telling && o.at.Sub(w.told) >= tellAgain {
+	if w.tell.IsZero() && !w.telling && o.at.Sub(w.told) >= w.again {
 		w.notify(o.at)
 	}
 }

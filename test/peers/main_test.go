@@ -2,7 +2,7 @@
 
 // Package peers runs the real program among real servers, on loopback alone:
 // nginx plays CDNs, Unbound stands in front as a client's resolver, dig and
-// kdig ask. Everything is started by the tests, with configurations of their
+// kdig ask, and BIND, Knot, NSD and PowerDNS take zones. Everything is started by the tests, with configurations of their
 // own, on free ports; nothing needs root.
 //
 // What a test needs and the machine lacks is a failure, never a skip.
@@ -28,7 +28,7 @@ func run(m *testing.M) int {
 	// Debian keeps servers where the PATH of an ordinary user does not lead.
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	var missing []string
-	for _, program := range []string{"dig", "kdig", "nginx", "promtool", "unbound"} {
+	for _, program := range []string{"dig", "kdig", "knotd", "named", "nginx", "nsd", "pdns_server", "pdnsutil", "promtool", "python3", "unbound"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, program)
 		}
