@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"crypto/hmac"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -74,13 +75,13 @@ func (b *Dashboard) operate(w http.ResponseWriter, r *http.Request) {
 //	-         -                     no             it is shown why, and the form again
 func (b *Dashboard) do(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	viewer := b.deps.Viewer(r)
+	viewer := b.viewer(r)
 	f := readForm(r)
 	switch {
 	case !viewer.Write:
 		b.fail(w, r, http.StatusForbidden, "You may look, and change nothing.", "Log in with a token that may write.")
 		return
-	case viewer.CSRF != "" && r.PostFormValue("csrf") != viewer.CSRF:
+	case !hmac.Equal([]byte(r.PostFormValue("csrf")), []byte(viewer.CSRF)):
 		b.fail(w, r, http.StatusForbidden, "This form is out of date.", "Go back, load the page again, and send it once more.")
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shunt-dns/shunt/internal/admin"
 )
 
 const no = "www.example.com. would be left with 0 pools"
@@ -141,14 +143,14 @@ func TestRights(t *testing.T) {
 	b := s.open(t)
 	yes := append(slices.Clone(override), "confirm", "yes")
 	says(t, post(b, "/do/override", append(slices.Clone(yes), "csrf", "guessed")...), 403, "out of date")
-	s.viewer.Write = false
+	s.viewer.Rights.Write = false
 	says(t, post(b, "/do/override", yes...), 403, "You may look")
 	for _, path := range everyPage {
 		if text := get(b, path).Body.String(); strings.Contains(text, `method="post" action="/do/`) {
 			t.Errorf("%s offers what the viewer may not do", path)
 		}
 	}
-	s.viewer, s.asked = Viewer{}, nil
+	s.viewer, s.asked = admin.Who{}, nil
 	for _, path := range everyPage[:len(everyPage)-1] {
 		w := get(b, path)
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login?next=%2F") || strings.Contains(w.Body.String(), "first of the pools") {
@@ -169,11 +171,11 @@ func TestRights(t *testing.T) {
 // A form of another site does nothing.
 func TestCrossSite(t *testing.T) {
 	s := well()
-	r := httptest.NewRequest("POST", "/do/unfreeze", strings.NewReader("confirm=yes&csrf=c5rf"))
+	r := httptest.NewRequest("POST", "/do/unfreeze", strings.NewReader("confirm=yes"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
-	s.open(t).ServeHTTP(w, r)
+	s.open(t).ServeHTTP(w, s.as(r))
 	if w.Code != http.StatusForbidden || len(s.asked) > 0 {
 		t.Errorf("status %d, asked %v", w.Code, s.asked)
 	}

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/shunt-dns/shunt/internal/admin"
 )
+
+// byForce is how the API says to the command line what can be forced; a page
+// has a form for that.
+const byForce = " (use --force to do it all the same)"
 
 // A refusal is an answer of the API that is no yes.
 type refusal struct {
@@ -45,6 +50,7 @@ func ask[T any](b *Dashboard, r *http.Request, method, path string, body any) (a
 		if json.Unmarshal(w.body.Bytes(), &f.Fault) != nil || f.Fault.Error == "" {
 			f.Fault.Error = fmt.Sprintf("%s %s: %s", method, path, http.StatusText(w.code))
 		}
+		f.Fault.Error = strings.Replace(f.Fault.Error, byForce, "", 1)
 		return answer, f
 	}
 	return answer, json.Unmarshal(w.body.Bytes(), &answer)

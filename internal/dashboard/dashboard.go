@@ -11,6 +11,7 @@ package dashboard
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -45,20 +46,10 @@ type Deps struct {
 	Events  func(int) []event.Event // the latest so many, the oldest first; nil: there are none
 	Stream  string                  // address of the API's events, of which the script hears at once; "": it only looks again and again
 	Remote  func() []Remote         // secondaries and providers; nil: there are none
-	Viewer  func(*http.Request) Viewer
 	Log     *slog.Logger
 	Version string
 
 	Now func() time.Time // default: time.Now
-}
-
-// A Viewer is who looks on.
-type Viewer struct {
-	Name  string // "" for one who need not say who they are
-	Known bool   // may see the pages; who may not is asked to log in
-	Write bool   // may change something
-	Out   bool   // is logged in, and may log out
-	CSRF  string // goes with every form, as its field csrf
 }
 
 // A Remote is a server elsewhere that is kept in step.
@@ -80,7 +71,9 @@ type Dashboard struct {
 	pages   map[string]*template.Template
 	samples sampler
 	assets  map[string]asset
-	stamp   string // of the static files: pages of another one load anew
+	stamp   string   // of the static files: pages of another one load anew
+	secret  [32]byte // forms are signed with
+	born    time.Time
 }
 
 // An asset is one static file.
@@ -96,6 +89,8 @@ func New(d Deps) (*Dashboard, error) {
 		d.Now = time.Now
 	}
 	b := &Dashboard{deps: d, mux: http.NewServeMux(), assets: map[string]asset{}}
+	rand.Read(b.secret[:]) // never fails
+	b.born = d.Now()
 	if err := b.load(); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
@@ -174,7 +169,7 @@ func (b *Dashboard) sample() {
 // known lets nobody in who may not see the pages.
 func (b *Dashboard) known(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if b.deps.Viewer(r).Known {
+		if b.viewer(r).Known {
 			h(w, r)
 			return
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/drill"
 	"github.com/shunt-dns/shunt/internal/event"
@@ -28,7 +29,7 @@ type stage struct {
 	status   *controller.Status
 	services []controller.Listed
 	regions  []controller.Region
-	viewer   Viewer
+	viewer   admin.Who
 	now      time.Time
 
 	asked []string                             // of the API: method, path and body
@@ -82,7 +83,7 @@ func well() *stage {
 		return l
 	}
 	return &stage{
-		now: noon, viewer: Viewer{Known: true, Write: true, Name: "ada", CSRF: "c5rf"},
+		now: noon, viewer: admin.Who{Name: "ada", Rights: admin.Rights{Read: true, Write: true}},
 		status: &controller.Status{Node: "ns1.example.net", Generation: 4711, At: noon, Zones: 2, Names: 40, FailOpen: []string{}, Drills: []controller.DrillStatus{}, Reload: controller.Reload{OK: true, At: noon.Add(-time.Hour)},
 			Pools: []controller.PoolStatus{pool("fastly", "fastly", "192.0.2.1", 12.4), pool("bunny", "bunny", "192.0.2.2", 31), pool("origin", "self", "2001:db8::10", 88.2)}},
 		services: []controller.Listed{
@@ -125,7 +126,7 @@ func (s *stage) events(int) []event.Event {
 // open returns the dashboard of s.
 func (s *stage) open(t testing.TB) *Dashboard {
 	t.Helper()
-	b, err := New(Deps{State: s, API: s, Events: s.events, Viewer: func(*http.Request) Viewer { return s.viewer }, Version: "1.2.3", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	b, err := New(Deps{State: s, API: s, Events: s.events, Version: "1.2.3", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Now: func() time.Time { return s.now }, Queries: func() resolver.Stats { return resolver.Stats{} }})
 	if err != nil {
 		t.Fatal(err)
@@ -133,9 +134,14 @@ func (s *stage) open(t testing.TB) *Dashboard {
 	return b
 }
 
+// as makes r one of the stage's viewer.
+func (s *stage) as(r *http.Request) *http.Request {
+	return r.WithContext(admin.WithWho(r.Context(), s.viewer))
+}
+
 // get asks for a page, and returns its status and text.
 func get(b *Dashboard, path string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("GET", path, nil)
+	r := b.deps.State.(*stage).as(httptest.NewRequest("GET", path, nil))
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -146,11 +152,11 @@ func get(b *Dashboard, path string, headers ...string) *httptest.ResponseRecorde
 
 // post sends a form.
 func post(b *Dashboard, path string, fields ...string) *httptest.ResponseRecorder {
-	v := url.Values{"csrf": {"c5rf"}}
+	v := url.Values{"csrf": {b.sign(httptest.NewRequest("GET", "/", nil))}}
 	for i := 0; i+1 < len(fields); i += 2 {
 		v.Set(fields[i], fields[i+1])
 	}
-	r := httptest.NewRequest("POST", path, strings.NewReader(v.Encode()))
+	r := b.deps.State.(*stage).as(httptest.NewRequest("POST", path, strings.NewReader(v.Encode())))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
 	b.ServeHTTP(w, r)

@@ -1,12 +1,13 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/drill"
 	"github.com/shunt-dns/shunt/internal/event"
@@ -114,20 +115,11 @@ func (b *Dashboard) drill(w http.ResponseWriter, r *http.Request) {
 // A log is the body of the page of what happened.
 type log struct {
 	Events []event.Event // the latest first
-	Audit  []entry       // likewise
+	Deeds  []admin.Deed  // likewise
 	Wrong  string        // why the audit log cannot be shown
 }
 
-// An entry is a line of the audit log.
-type entry struct {
-	At      time.Time
-	Who     string
-	What    string
-	Why     string
-	Outcome string
-}
-
-// mostLog is how many events and entries the log shows.
+// mostLog is how many events and deeds the log shows.
 const mostLog = 200
 
 // journal is the page of what happened, and of what people did.
@@ -137,7 +129,12 @@ func (b *Dashboard) journal(w http.ResponseWriter, r *http.Request) {
 		l.Events = slices.Clone(b.deps.Events(mostLog))
 		slices.Reverse(l.Events)
 	}
-	l.Wrong = "There is no audit log."
+	deeds, err := ask[[]admin.Deed](b, r, "GET", fmt.Sprintf("/v1/log?limit=%d", mostLog), nil)
+	if err != nil {
+		l.Wrong = err.Error()
+	}
+	slices.Reverse(deeds)
+	l.Deeds = deeds
 	b.show(w, r, "log", http.StatusOK, page{Title: "Log", At: "log", Live: true, Body: l})
 }
 

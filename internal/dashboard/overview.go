@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"maps"
 	"net/http"
@@ -40,7 +41,7 @@ type glance struct {
 // overview is the page that says how everything is.
 func (b *Dashboard) overview(w http.ResponseWriter, r *http.Request) {
 	s := b.deps.State.Glance()
-	g := glance{Status: s, Rate: b.samples.rates(), Alarms: s.Alarms, Timeline: b.timeline(s, time.Hour)}
+	g := glance{Status: s, Rate: b.samples.rates(), Alarms: unseen(s.Alarms), Timeline: b.timeline(s, time.Hour)}
 	for _, p := range s.Pools {
 		if p.Override != nil {
 			g.Forced = append(g.Forced, p)
@@ -53,6 +54,12 @@ func (b *Dashboard) overview(w http.ResponseWriter, r *http.Request) {
 		g.Remote = b.deps.Remote()
 	}
 	b.show(w, r, "overview", http.StatusOK, page{Title: "Overview", At: "overview", Live: true, Body: g})
+}
+
+// unseen returns the alarms that are not about what is in force by hand, which
+// the overview shows with its own words.
+func unseen(alarms []controller.Alarm) []controller.Alarm {
+	return slices.DeleteFunc(slices.Clone(alarms), func(a controller.Alarm) bool { return a.Code == "frozen" || a.Code == "drill-running" })
 }
 
 // A serviceTable is a part of the services.
@@ -287,7 +294,7 @@ func (b *Dashboard) timeline(s *controller.Status, span time.Duration) timeline 
 	t := timeline{Marks: []time.Time{from, from.Add(span / 2), now}}
 	changes := map[string][]event.Event{}
 	for _, e := range all {
-		if e.Kind == event.Transition && e.At.After(from) && isState(e.After) {
+		if e.Kind == event.Transition && isState(e.After) {
 			changes[e.Subject] = append(changes[e.Subject], e)
 		}
 	}
@@ -299,16 +306,39 @@ func (b *Dashboard) timeline(s *controller.Status, span time.Duration) timeline 
 	}
 	for i := range pools[:min(len(pools), fewLanes)] {
 		p := &pools[i]
-		t.Lanes = append(t.Lanes, draw(p.Name, stretches(p, changes[p.Name], from, now), from, now))
+		t.Lanes = append(t.Lanes, draw(p.Name, stretches(p, changes[p.Name], from, b.born, now), from, now))
 	}
 	t.More = len(pools) - len(t.Lanes)
+	t.Events = latest(all, fewEvents)
+	return t
+}
+
+// latest returns the most latest of events, the latest first, as people want
+// them at a glance: alarms are shown elsewhere, and services that moved
+// together to the same pools are one.
+func latest(all []event.Event, most int) []event.Event {
+	var out []event.Event
+	together := 0 // beside the last of out
 	for _, e := range slices.Backward(all) {
-		if len(t.Events) == fewEvents {
+		if e.Kind == event.Alarm {
+			continue
+		}
+		moved := e.Kind == event.Transition && !isState(e.After)
+		if n := len(out); n > 0 && moved && out[n-1].Kind == event.Transition && out[n-1].After == e.After && out[n-1].At.Sub(e.At) < time.Second {
+			together++
+			out[n-1].At, out[n-1].Subject = e.At, e.Subject
+			out[n-1].What = fmt.Sprintf("%s and %d more are answered by %s", host(e.Subject), together, e.After)
+			continue
+		}
+		if len(out) == most {
 			break
 		}
-		t.Events = append(t.Events, e)
+		if moved {
+			e.Why = "" // the table of services says it
+		}
+		together, out = 0, append(out, e)
 	}
-	return t
+	return out
 }
 
 // isState reports whether word is a state of a pool.

@@ -20,7 +20,7 @@ type page struct {
 	Stamp   string // of the static files
 	Live    bool   // the script keeps it up to date
 	Stream  string // of events
-	Viewer  Viewer
+	Viewer  viewer
 	Now     time.Time
 	Done    string // what was just done, in a sentence
 	Head    headline
@@ -70,7 +70,7 @@ func (b *Dashboard) funcs() template.FuncMap {
 func (b *Dashboard) show(w http.ResponseWriter, r *http.Request, name string, code int, p page) {
 	s := b.deps.State.Glance()
 	p.Stream = b.deps.Stream
-	p.Node, p.Version, p.Stamp, p.Viewer, p.Now, p.Head = s.Node, b.deps.Version, b.stamp, b.deps.Viewer(r), b.deps.Now(), sumUp(s)
+	p.Node, p.Version, p.Stamp, p.Viewer, p.Now, p.Head = s.Node, b.deps.Version, b.stamp, b.viewer(r), b.deps.Now(), sumUp(s)
 	p.Done = done(r)
 	live := r.Header.Get("X-Live") != ""
 	part := "layout"

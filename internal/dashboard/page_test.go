@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/resolver"
 )
 
@@ -22,6 +24,8 @@ func (s *stage) answering() *stage {
 		switch {
 		case path == "/v1/drills" && method == "GET":
 			return 200, []*drill.Report{report}
+		case path == "/v1/log":
+			return 200, []admin.Deed{{At: noon, Who: "ada", Via: "web 127.0.0.1", What: "override.set", Subject: "fastly", Why: "ticket 4711", Outcome: admin.Refused, Error: "a rule says no", After: []byte(`{"force":"down"}`)}}
 		case strings.HasPrefix(path, "/v1/drills"):
 			return 200, report
 		}
@@ -137,16 +141,18 @@ func TestStretches(t *testing.T) {
 		want    string
 	}{
 		{"always so", "up", 60, "", "UUUUUUUUUU"},
-		{"up since a start", "up", 4, "", "------UUUU"},
-		{"fell", "down", 3, "up>down@3", "UUUUUUUDDD"},
-		{"fell and came back", "up", 2, "up>down@6 down>up@2", "UUUUDDDDUU"},
+		{"since we look", "up", 4, "", "-UUUUUUUUU"},
+		{"fell", "down", 3, "up>down@3", "-UUUUUUDDD"},
+		{"fell and came back", "up", 2, "up>down@6 down>up@2", "-UUUDDDDUU"},
+		{"fell long ago", "up", 2, "up>down@60 down>up@2", "DDDDDDDDUU"},
 		{"was unknown", "up", 5, "unknown>down@8 down>up@5", "--DDDUUUUU"},
-		{"changes in the same moment", "down", 4, "up>down@4 down>down@4", "UUUUUUDDDD"},
+		{"changes in the same moment", "down", 4, "up>down@4 down>down@4", "-UUUUUDDDD"},
+		{"of another process", "down", 1, "up>down@10", "DDDDDDDDDD"},
 	} {
 		from := noon.Add(-10 * time.Minute)
 		p := controller.PoolStatus{State: c.state, Since: noon.Add(-time.Duration(c.since) * time.Minute)}
-		got := []byte(strings.Repeat("?", 10))
-		for _, s := range stretches(&p, changes(c.changes), from, noon) {
+		got := []byte(strings.Repeat("-", 10))
+		for _, s := range stretches(&p, changes(c.changes), from, noon.Add(-9*time.Minute), noon) {
 			letter := map[string]byte{"up": 'U', "down": 'D', "unknown": '-', "": '-'}[s.state]
 			for i := int(s.from.Sub(from) / time.Minute); i < int(s.to.Sub(from)/time.Minute); i++ {
 				got[i] = letter
@@ -191,7 +197,7 @@ func TestEscapes(t *testing.T) {
 	evil := `"><script>alert(1)</script>`
 	s.status.Node, s.status.Pools[0].Reason, s.status.Pools[1].Override.Reason, s.status.Alarms[0].What = evil, evil, evil, evil
 	s.status.Pools[2].Name, s.services[0].Name, s.services[0].Why, s.viewer.Name = evil, evil, evil, evil
-	s.viewer.Out = true
+	s.viewer.Session = true
 	b := s.answering().open(t)
 	for _, path := range append(everyPage, "/services?q="+template.URLQueryEscaper(evil), "/explain?name="+template.URLQueryEscaper(evil), "/login?next="+template.URLQueryEscaper(evil)) {
 		if text := get(b, path).Body.String(); strings.Contains(text, "<script>alert") {
@@ -228,5 +234,39 @@ func TestAssets(t *testing.T) {
 	}
 	if w := get(b, "/static/dashboard.go"); w.Code != 404 {
 		t.Errorf("a file that is none: %d", w.Code)
+	}
+}
+
+// Services that move together are one line, and alarms are told elsewhere. The
+// notation: subject, kind and what it came to, the oldest first, all in a second.
+func TestLatest(t *testing.T) {
+	for _, c := range []struct{ name, events, want string }{
+		{"nothing", "", ""},
+		{"one move", "www>beta", "www is answered by beta"},
+		{"three", "www>beta shop>beta api>beta", "www and 2 more are answered by beta"},
+		{"elsewhere", "www>beta shop>beta api>origin", "api is answered by origin | www and 1 more are answered by beta"},
+		{"with what moved them", "alpha>down www>beta shop>beta", "www and 1 more are answered by beta | alpha is down"},
+		{"alarms", "alpha>down !pool-down www>beta", "www is answered by beta | alpha is down"},
+		{"the latest only", "a>x b>y c>z d>x", "d is answered by x | c is answered by z | b is answered by y"},
+	} {
+		var all []event.Event
+		for i, word := range strings.Fields(c.events) {
+			subject, after, _ := strings.Cut(word, ">")
+			e := event.Event{Kind: event.Transition, Subject: subject, After: after, At: noon.Add(time.Duration(i) * time.Millisecond), What: subject + " is answered by " + after}
+			if after == "down" {
+				e.What = subject + " is down"
+			}
+			if strings.HasPrefix(word, "!") {
+				e.Kind = event.Alarm
+			}
+			all = append(all, e)
+		}
+		var got []string
+		for _, e := range latest(all, 3) {
+			got = append(got, e.What)
+		}
+		if text := strings.Join(got, " | "); text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
+		}
 	}
 }

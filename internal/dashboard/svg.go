@@ -95,29 +95,27 @@ type stretch struct {
 }
 
 // stretches returns the states of a pool from from to now: what it is now, and
-// its transitions, the oldest first. What was before is unknown, unless a
-// transition says it or it has been so since.
-func stretches(p *controller.PoolStatus, changes []event.Event, from, now time.Time) []stretch {
+// its transitions, the oldest first. What was before all of them is known from
+// born on, when this process began to look.
+func stretches(p *controller.PoolStatus, changes []event.Event, from, born, now time.Time) []stretch {
 	var out []stretch
+	add := func(state string, began, ended time.Time) {
+		if began = later(began, from); began.Before(ended) {
+			out = append(out, stretch{state, began, ended})
+		}
+	}
 	end, state := now, p.State
 	for _, e := range slices.Backward(changes) {
-		if !e.At.Before(end) { // of the same moment as the one after it
-			state = e.Before
-			continue
+		if e.At.Before(end) {
+			add(state, e.At, end)
+			end = e.At
 		}
-		out = append(out, stretch{state, later(e.At, from), end})
-		end, state = e.At, e.Before
-		if !end.After(from) {
-			break
-		}
+		state = e.Before // of several in the same moment, that of the first
 	}
-	if end.After(from) {
-		if len(out) == 0 && p.Since.After(from) {
-			out = append(out, stretch{state, p.Since, end})
-			end, state = p.Since, ""
-		}
-		out = append(out, stretch{state, from, end})
+	if len(changes) == 0 && p.Since.Before(born) {
+		born = p.Since
 	}
+	add(state, born, end)
 	slices.Reverse(out)
 	return out
 }
