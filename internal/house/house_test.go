@@ -42,7 +42,7 @@ var table = map[string]string{
 	"internal/controller":    "config health internal/drill internal/durable internal/event resolver/place resolver/steer resolver/zone",
 	"internal/admin":         "config health health/monitor internal/controller internal/drill internal/durable internal/event resolver resolver/xfr x/net x/sys providers",
 	"internal/dashboard":     "config health internal/admin internal/controller internal/drill internal/event resolver",
-	"internal/node":          "config health health/monitor health/probe internal/admin internal/audit/look internal/controller internal/durable internal/event internal/known internal/metrics internal/tap resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/audit/look internal/controller internal/dashboard internal/durable internal/event internal/known internal/metrics internal/tap resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",

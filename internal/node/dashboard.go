@@ -3,12 +3,14 @@ package node
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/dashboard"
+	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver/xfr"
 )
 
@@ -34,7 +36,30 @@ func (n *Node) remote() []dashboard.Remote {
 	for _, s := range n.primary.Status() {
 		out = append(out, secondary(s))
 	}
+	generation := n.ctl.Glance().Generation
+	for _, p := range n.providers.Status() {
+		out = append(out, provider(p, generation))
+	}
 	return out
+}
+
+// provider says how p is, for people, while the snapshot of a generation is
+// answered.
+func provider(p providers.Status, generation uint64) dashboard.Remote {
+	r := dashboard.Remote{Kind: "provider", Name: p.Name, What: p.Kind, State: string(p.State), Level: "warn", Since: p.Since, Why: p.Why}
+	switch p.State {
+	case providers.InStep:
+		r.Level = "good"
+	case providers.Failing, providers.Denied:
+		r.Level = "bad"
+	}
+	if p.Waiting > 0 {
+		r.Lag = fmt.Sprintf("%d of %d names wait", p.Waiting, p.Names)
+	}
+	if r.Level != "good" && p.Verified < generation {
+		r.Lag = strings.TrimPrefix(fmt.Sprintf("%s; serves generation %d", r.Lag, p.Verified), "; ")
+	}
+	return r
 }
 
 // secondary says how s is, for people.
