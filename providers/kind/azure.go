@@ -221,8 +221,8 @@ func pieces(text string) func(yield func(string) bool) {
 
 func (z *azure) read(ctx context.Context, zone, name string) ([]held, error) {
 	query := url.Values{"api-version": {azureVersion}, "$top": {"100"}}
-	if label, _, _ := strings.Cut(relative(name, zone, ""), "."); name != "" && label != "" {
-		query.Set("$recordsetnamesuffix", relative(name, zone, ""))
+	if under := relative(name, zone, ""); name != "" && under != "" && !strings.HasPrefix(under, "*") {
+		query.Set("$recordsetnamesuffix", under) // which others may end in, too
 	}
 	var all []held
 	for path := z.zones + segment(dotless(zone)) + "/recordsets?" + query.Encode(); path != ""; {
