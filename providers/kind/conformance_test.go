@@ -38,7 +38,7 @@ func stage(t *testing.T, p played) kindtest.Stage {
 	return kindtest.Stage{
 		Provider: opened,
 		Zone:     "example.test.",
-		Unknown:  "example.org.",
+		Unknown:  "ample.test.", // which others end in
 		Lacks:    p.lacks,
 		Others: func(t *testing.T, sets []plan.RRset) {
 			for _, s := range sets {
