@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/shunt-dns/shunt/config"
 )
@@ -89,11 +90,27 @@ func (z *powerDNS) write(ctx context.Context, zone string, edits []edit) error {
 		if e.to != nil {
 			set.Change, set.TTL = "REPLACE", e.to.TTL
 			for _, data := range e.to.Data {
-				set.Records = append(set.Records, powerDNSRecord{Content: data})
+				set.Records = append(set.Records, powerDNSRecord{Content: powerDNSData(e.kind(), data)})
 			}
 		}
 		patch.RRsets = append(patch.RRsets, set)
 	}
 	_, err := z.do(ctx, http.MethodPatch, z.zones+segment(zone), patch, nil)
 	return noZone(err, zone)
+}
+
+// powerDNSData returns data as the API wants it to the letter: parameters of
+// SVCB and HTTPS without quotes, but for ech and those without a name.
+func powerDNSData(typ, data string) string {
+	if typ != "HTTPS" && typ != "SVCB" {
+		return data
+	}
+	words := strings.Split(data, " ")
+	for i, word := range words {
+		key, value, ok := strings.Cut(word, "=")
+		if ok && key != "ech" && !strings.HasPrefix(key, "key") {
+			words[i] = key + "=" + strings.Trim(value, `"`)
+		}
+	}
+	return strings.Join(words, " ")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/providers/plan"
 )
 
 // rfc2136 is the primary server of zones, by dynamic update (RFC 2136) under a
@@ -46,7 +47,6 @@ func newRFC2136(a config.Account) (Provider, error) {
 		return nil, fmt.Errorf("the algorithm %s is not known: write hmac-sha256, hmac-sha384 or hmac-sha512", dotless(z.algorithm))
 	}
 	z.account = newAccount(z)
-	z.blind = true
 	return z, nil
 }
 
@@ -60,33 +60,101 @@ func (z *rfc2136) Abilities() Abilities {
 	}
 }
 
-// fewQuestions are so many that a transfer is cheaper.
-const fewQuestions = 100
-
 // Read asks for each name, or transfers the zone where there are many; but the
 // names one by one where it may not be transferred.
 func (z *rfc2136) Read(ctx context.Context, zone string, names []string) ([]libdns.Record, error) {
-	if names == nil || len(names) > fewQuestions {
-		all, err := z.account.Read(ctx, zone, nil)
-		if err == nil || names == nil || !errors.Is(err, ErrDenied) && !errors.Is(err, ErrNoZone) {
+	zone = zoneName(zone)
+	sets, err := z.several(ctx, zone, names)
+	if err != nil {
+		return nil, err
+	}
+	var out []libdns.Record
+	for _, s := range sets {
+		out = append(out, Records(zone, s.RRset)...)
+	}
+	return out, nil
+}
+
+// several returns what stands at names, and perhaps elsewhere; all of the zone
+// for nil.
+func (z *rfc2136) several(ctx context.Context, zone string, names []string) (all found, err error) {
+	if names == nil || len(names) > fewNames {
+		all, err = z.read(ctx, zone, "")
+		if err == nil || names == nil || !errors.Is(err, ErrDenied) {
 			return all, err
 		}
+		all = nil
 	}
-	zone = zoneName(zone)
-	var out []libdns.Record
 	for _, name := range names {
 		sets, err := z.read(ctx, zone, strings.ToLower(name))
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range sets {
-			out = append(out, Records(zone, s.RRset)...)
-		}
+		all = append(all, sets...)
 	}
-	return out, nil
+	return all, nil
 }
 
-// read transfers the zone, or asks for one name over TCP.
+// Apply makes changes by one update, if every Before is what is there. A look
+// compares what prerequisites do not, which is TTLs, and finds what servers
+// leave out in silence (RFC 2136 §3.4.2.2): a CNAME beside other records.
+func (z *rfc2136) Apply(ctx context.Context, zone string, changes []plan.Change) error {
+	zone = zoneName(zone)
+	edits, err := z.edits(changes)
+	if err != nil || len(edits) == 0 {
+		return err
+	}
+	end, err := z.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	var names []string
+	for _, e := range edits {
+		if !slices.Contains(names, e.name()) {
+			names = append(names, e.name())
+		}
+	}
+	now, err := z.several(ctx, zone, names)
+	if err != nil {
+		return err
+	}
+	for i, e := range edits {
+		is := now.find(e.name(), e.kind())
+		if (is == nil) != (e.was == nil) || is != nil && !same(is.RRset, e.was.RRset) {
+			return fmt.Errorf("%s: %w", e, ErrStale)
+		}
+		edits[i].was = is
+	}
+	if why := crowded(now, edits); why != "" {
+		return errors.New(why)
+	}
+	return z.commit(ctx, zone, edits)
+}
+
+// crowded says at which name a CNAME would stand beside other records once
+// edits are made to now; "" for none.
+func crowded(now found, edits []edit) string {
+	after := map[string][]string{} // types by name
+	for _, s := range now {
+		if !slices.ContainsFunc(edits, func(e edit) bool { return e.name() == s.Name && e.kind() == s.Type }) {
+			after[s.Name] = append(after[s.Name], s.Type)
+		}
+	}
+	for _, e := range edits {
+		if e.to != nil {
+			after[e.name()] = append(after[e.name()], e.kind())
+		}
+	}
+	for _, e := range edits {
+		if types := after[e.name()]; len(types) > 1 && slices.Contains(types, "CNAME") {
+			return fmt.Sprintf("%s would have a CNAME beside %s (RFC 1034 §3.6.2)", e.name(), strings.Join(slices.DeleteFunc(types, func(t string) bool { return t == "CNAME" }), " and "))
+		}
+	}
+	return ""
+}
+
+// read transfers the zone, or asks for one name.
 func (z *rfc2136) read(ctx context.Context, zone, name string) ([]held, error) {
 	if name != "" {
 		return z.query(ctx, zone, name)
@@ -105,76 +173,68 @@ func (z *rfc2136) read(ctx context.Context, zone, name string) ([]held, error) {
 				err = e.Error
 			}
 		}
-		return refusedTransfer(err)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, z.meaning(ctx, zone, err)
 	}
 	return heldOf(all), nil
 }
 
-// refusedTransfer returns err, or what a transfer that was not answered with
-// records means.
-func refusedTransfer(err error) error {
+// meaning returns what an error of the DNS library means. It does not tell a
+// zone that the server does not have from a key that it does not know, so the
+// server is asked who it is for the zone.
+func (z *rfc2136) meaning(ctx context.Context, zone string, err error) error {
 	var said *dns.Error
-	if err == nil || !errors.As(err, &said) {
+	if !errors.As(err, &said) || ctx.Err() != nil {
 		return err
 	}
+	m := new(dns.Msg)
+	m.SetQuestion(zone, dns.TypeSOA)
+	m.RecursionDesired = false
+	c := dns.Client{Net: "tcp", Timeout: 5 * time.Second}
+	reply, _, failed := c.ExchangeContext(ctx, m, z.server)
 	switch {
-	case strings.Contains(err.Error(), "rcode: 5"), strings.Contains(err.Error(), "bad authentication"), strings.Contains(err.Error(), "bad signature"):
-		return fmt.Errorf("%w: the zone may not be transferred (%w)", ErrDenied, err)
-	case strings.Contains(err.Error(), "rcode: 9"):
-		return fmt.Errorf("%w, or the key is not known there (%w)", ErrNoZone, err)
+	case failed != nil:
+		return err
+	case !reply.Authoritative:
+		return fmt.Errorf("%s: %w (%w)", zone, ErrNoZone, err)
 	}
-	return err
+	return fmt.Errorf("%s: %w (%w)", zone, ErrDenied, err)
 }
 
-// query asks for all records of a name, by type where the server does not tell
-// all at once (RFC 8482).
+// questions are the types that a name is asked for. What a server tells of ANY
+// is not all that there is (RFC 8482).
+var questions = [...]uint16{dns.TypeCNAME, dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeMX, dns.TypeNS, dns.TypeSRV, dns.TypeCAA, dns.TypePTR, dns.TypeTLSA, dns.TypeSSHFP}
+
+// query asks for the records of a name, type by type.
 func (z *rfc2136) query(ctx context.Context, zone, name string) ([]held, error) {
-	all, whole, err := z.ask(ctx, zone, name, dns.TypeANY)
-	if err != nil || whole {
-		return heldOf(all), err
-	}
-	all = nil
-	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeCNAME, dns.TypeTXT, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeMX, dns.TypeNS, dns.TypeSRV, dns.TypeCAA} {
-		some, _, err := z.ask(ctx, zone, name, qtype)
-		if err != nil {
-			return nil, err
+	var all []dns.RR
+	for _, qtype := range questions {
+		m := new(dns.Msg)
+		m.SetQuestion(name, qtype)
+		m.RecursionDesired = false
+		reply, err := z.exchange(ctx, m)
+		switch {
+		case err != nil:
+			return nil, z.meaning(ctx, zone, err)
+		case reply.Rcode == dns.RcodeNameError && reply.Authoritative:
+			return nil, nil
+		case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
+			return nil, fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
+		case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
+			return nil, fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
 		}
-		all = append(all, some...)
+		for _, rr := range reply.Answer {
+			if rr.Header().Rrtype == qtype && strings.EqualFold(rr.Header().Name, name) {
+				all = append(all, rr)
+			}
+		}
+		if qtype == dns.TypeCNAME && len(all) > 0 { // it stands alone
+			break
+		}
 	}
 	return heldOf(all), nil
-}
-
-// ask asks one question, and returns the records of name; whole reports that
-// an answer to ANY is all that there is.
-func (z *rfc2136) ask(ctx context.Context, zone, name string, qtype uint16) (records []dns.RR, whole bool, err error) {
-	m := new(dns.Msg)
-	m.SetQuestion(name, qtype)
-	m.RecursionDesired = false
-	reply, err := z.exchange(ctx, m)
-	if err != nil {
-		return nil, false, err
-	}
-	switch {
-	case reply.Rcode == dns.RcodeNameError:
-		return nil, true, nil
-	case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
-		return nil, false, fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
-	case reply.Rcode != dns.RcodeSuccess:
-		return nil, false, fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
-	}
-	whole = true
-	for _, rr := range reply.Answer {
-		t := rr.Header().Rrtype
-		if !strings.EqualFold(rr.Header().Name, name) || qtype != dns.TypeANY && t != qtype {
-			continue
-		}
-		whole = whole && t != dns.TypeHINFO
-		records = append(records, rr)
-	}
-	return records, whole, nil
 }
 
 // heldOf returns records as all adapters read RRsets: without SOA, and without
@@ -226,7 +286,7 @@ func (z *rfc2136) write(ctx context.Context, zone string, edits []edit) error {
 	}
 	reply, err := z.exchange(ctx, m)
 	if err != nil {
-		return err
+		return z.meaning(ctx, zone, err)
 	}
 	return updated(zone, reply)
 }
@@ -269,17 +329,11 @@ func typeOf(mnemonic string) uint16 {
 	return t
 }
 
-// exchange sends m over TCP, signed where there is a key, and returns the
-// reply. A reply that says that our signature is not accepted is ErrDenied.
+// exchange sends m over TCP, signed where there is a key, and returns the reply.
 func (z *rfc2136) exchange(ctx context.Context, m *dns.Msg) (reply *dns.Msg, err error) {
 	err = z.talk(ctx, m, func(c *dns.Conn) error {
 		client := dns.Client{Net: "tcp", TsigSecret: z.secrets(), Timeout: 30 * time.Second}
 		reply, _, err = client.ExchangeWithConnContext(ctx, m, c)
-		if reply != nil && reply.Rcode == dns.RcodeNotAuth {
-			if sig := reply.IsTsig(); sig != nil && sig.Error != dns.RcodeSuccess {
-				return fmt.Errorf("%w: the TSIG key %s is answered %s", ErrDenied, z.key, dns.RcodeToString[int(sig.Error)])
-			}
-		}
 		return err
 	})
 	return reply, err
