@@ -96,6 +96,7 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 	if err != nil {
 		return answer, err
 	}
+	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return answer, c.explain(err)

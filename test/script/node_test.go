@@ -34,6 +34,9 @@ func nodeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			s.node = start(ts, args)
 			ts.Setenv("DNS", s.node.dns)
+			if m := webLine.FindStringSubmatch(ts.ReadFile("serve.log")); m != nil {
+				ts.Setenv("WEB", m[1])
+			}
 		},
 		"halt": func(ts *testscript.TestScript, neg bool, args []string) {
 			positive(ts, neg, "halt")

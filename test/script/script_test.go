@@ -75,6 +75,8 @@ func run(m *testing.M) int {
 //	spread NAME N → a=L-H …  N questions; how often each answer may come
 //	json PATH [→ VALUE]      looks into the last stdout (see json.go)
 //	metric SERIES            waits until /metrics has such a line, a regular expression
+//	web CODE METHOD PATH [BODY [REGEXP]]  asks $WEB, where listen.web is, as who has $TOKEN, until it answers this
+//	keep VARIABLE            the last stdout
 //	reader start SOCKET      a reader of dnstap on a socket, or on $READER for tcp; end, file FILE
 //	reader has REGEXP        waits until it has read such a line (see tap_test.go)
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
@@ -91,6 +93,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(cmds, fileCommands())
 	maps.Copy(cmds, metricsCommands())
 	maps.Copy(cmds, tapCommands())
+	maps.Copy(cmds, webCommands())
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		Cmds:               cmds,
@@ -137,7 +140,7 @@ func TestScriptsRunToTheirEnd(t *testing.T) {
 		}
 	}
 	for _, builtin := range []string{"cat", "cd", "chmod", "cmp", "cmpenv", "cp", "env", "exec", "exists", "grep", "kill", "mkdir", "mv", "rm", "skip", "stderr", "stdin", "stdout", "stop", "symlink", "ttyin", "ttyout", "unix2dos", "unquote", "wait"} {
-		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands(), metricsCommands(), tapCommands()} {
+		for _, ours := range []map[string]func(*testscript.TestScript, bool, []string){nodeCommands(), edgeCommands(), askCommands(), fileCommands(), metricsCommands(), tapCommands(), webCommands()} {
 			if ours[builtin] != nil {
 				t.Errorf("%s is a command of testscript, which wins over ours", builtin)
 			}
