@@ -170,7 +170,7 @@ func (b *bunny) write(ctx context.Context, zone string, edits []edit) error {
 	path := fmt.Sprintf("/dnszone/%d/records", id)
 	return stepwise(ctx, edits, func(ctx context.Context, e edit) error {
 		for _, t := range turns(e) {
-			if err := b.make(ctx, path, zone, e, t); err != nil {
+			if err := b.record(ctx, path, zone, e, t); err != nil {
 				return raced(err)
 			}
 		}
@@ -178,7 +178,7 @@ func (b *bunny) write(ctx context.Context, zone string, edits []edit) error {
 	})
 }
 
-func (b *bunny) make(ctx context.Context, path, zone string, e edit, t turn) error {
+func (b *bunny) record(ctx context.Context, path, zone string, e edit, t turn) error {
 	if t.data == "" {
 		_, err := b.api.do(ctx, http.MethodDelete, path+"/"+t.id, nil, nil)
 		return err

@@ -19,15 +19,6 @@ type slot struct{ name, typ string }
 // String is the slot as people write it: "www.example.com. A".
 func (s slot) String() string { return s.name + " " + s.typ }
 
-// slotOf returns where c happens.
-func slotOf(c plan.Change) slot { return slot{c.Set().Name, c.Set().Type} }
-
-// canonical returns s in the one form in which equal RRsets have equal fields.
-func canonical(s plan.RRset) (plan.RRset, error) { return plan.New(s.Name, s.Type, s.TTL, s.Data) }
-
-// canonicalData returns RDATA in the one form in which equal data are equal text.
-func canonicalData(typ, data string) (string, error) { return plan.Canonical(typ, data) }
-
 // same reports whether a and b, both canonical and of one slot, are equal.
 func same(a, b plan.RRset) bool {
 	if a.TTL != b.TTL || len(a.Data) != len(b.Data) {
@@ -57,18 +48,6 @@ func relative(name, zone, apex string) string {
 
 // absolute is relative's inverse; "" and "@" are the apex.
 func absolute(name, zone string) string { return Absolute(name, zone) }
-
-// records returns sets as libdns has them.
-func records(zone string, sets []plan.RRset) []libdns.Record {
-	var out []libdns.Record
-	for _, s := range sets {
-		out = append(out, Records(zone, s)...)
-	}
-	return out
-}
-
-// wanted gathers recs into RRsets, in order of name and type.
-func wanted(zone string, recs []libdns.Record) ([]plan.RRset, error) { return RRsets(zone, recs) }
 
 // split parts was's data into what recs name and what they do not. A record's
 // empty type, TTL or data stand for any.
