@@ -35,6 +35,7 @@ type Config struct {
 	Secondaries []Secondary // in file order
 	Providers   []Provider  // in file order
 	Taps        []Tap       // in file order
+	Alerts      []Alert     // routes by which people hear of alarms, in file order
 	Traces      Traces
 
 	Path string // of the file this came from, absolute

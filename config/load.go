@@ -44,6 +44,7 @@ func Load(path string, o Overrides) (*Config, error) {
 	r.keySecrets(cfg.Keys)
 	r.providerSecrets(cfg.Providers)
 	r.traceHeaders(&cfg.Traces)
+	r.alertSecrets(cfg.Alerts)
 	r.zoneFiles(cfg)
 	r.placeNetworks(&cfg.Places)
 	r.echFiles(cfg)
@@ -207,6 +208,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
 	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o.Env, dir)
 	cfg.Taps = r.taps(lists.Taps, dir)
+	cfg.Alerts = r.alerts(lists.Alerts, o.Env, dir)
 	var keys map[string]place
 	cfg.Keys, keys = r.keys(lists.Keys, dir)
 	cfg.Secondaries = r.secondaries(cfg, lists.Secondaries, keys)

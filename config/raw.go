@@ -33,6 +33,7 @@ type rawLists struct {
 
 	Providers []rawProvider `key:"providers"`
 	Taps      []rawTap      `key:"taps"`
+	Alerts    []rawAlert    `key:"alerts"`
 
 	Keys        []rawKey       `key:"keys"`
 	Secondaries []rawSecondary `key:"secondaries"`

@@ -33,6 +33,8 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 		reflect.TypeFor[rawPolicy](), reflect.TypeFor[rawFilter](), reflect.TypeFor[rawHealthy](), reflect.TypeFor[rawFence](), reflect.TypeFor[rawPrefer](),
 		reflect.TypeFor[rawPlaceList](), reflect.TypeFor[rawFastest](), reflect.TypeFor[rawFailback](), reflect.TypeFor[rawBinding](), reflect.TypeFor[rawRamp](), reflect.TypeFor[rawRule](), reflect.TypeFor[rawDrill](),
 		reflect.TypeFor[rawProvider](), reflect.TypeFor[rawCustom](), reflect.TypeFor[rawKey](), reflect.TypeFor[rawSecondary](),
+		reflect.TypeFor[rawTap](), reflect.TypeFor[rawDnstap](), reflect.TypeFor[rawTapLog](),
+		reflect.TypeFor[rawAlert](), reflect.TypeFor[rawWebhook](), reflect.TypeFor[rawSlack](), reflect.TypeFor[rawPagerDuty](), reflect.TypeFor[rawAlertmanager](), reflect.TypeFor[rawEmail](),
 	} {
 		eachKey(typ, func(owner reflect.Type, key string) {
 			if !seen[owner.String()+"."+key] {
@@ -119,7 +121,7 @@ var noDefault = []string{
 	"zones[0].services[1].pools[0].weight", "zones[0].services[1].pools[1].weight", "zones[0].services[1].policy", "zones[1].services[0].policy",
 	"drills", "drills[0].services", "drills[0].windows", "drills[0].blocked_dates", "drills[0].abort_if",
 	"zones", "pools", "monitors",
-	"keys", "secondaries", "secondaries[0].key", "secondaries[0].zones", "taps", "providers", "providers[0].zones", "providers[0].only", "providers[0].adopt", "providers[0].servers",
+	"keys", "secondaries", "secondaries[0].key", "secondaries[0].zones", "taps", "alerts", "providers", "providers[0].zones", "providers[0].only", "providers[0].adopt", "providers[0].servers",
 	"providers[1].rfc2136.key", "providers[1].rfc2136.secret_file", "providers[13].custom.settings", "providers[13].custom.secret_files",
 }
 

@@ -23,15 +23,16 @@ type reader struct {
 	shapes   map[reflect.Type]*shape
 	runs     []*run // lifted out of the text
 
-	files    []scalar     // the file: of each zone
-	ech      []echFile    // of each pool
-	maps     []prefers    // whose files are still to be read
-	rules    []rawRule    // of safety
-	networks scalar       // places.networks
-	secrets  []secretFile // of providers
-	keyFiles []keyFile    // of each key
-	choose   *chooser     // nil until policies have been read
-	others   []string     // further files that problems are in
+	files      []scalar     // the file: of each zone
+	ech        []echFile    // of each pool
+	maps       []prefers    // whose files are still to be read
+	rules      []rawRule    // of safety
+	networks   scalar       // places.networks
+	secrets    []secretFile // of providers
+	alertFiles []alertFile  // secrets of routes, for Load to read
+	keyFiles   []keyFile    // of each key
+	choose     *chooser     // nil until policies have been read
+	others     []string     // further files that problems are in
 
 	lines map[string][]int32 // of the single keys, by dotted path: the key's own line or one per item
 	over  map[string]source  // what overrode a single key
