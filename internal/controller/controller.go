@@ -58,6 +58,8 @@ type Deps struct {
 
 	Conditions func() []Condition // what other parts of the node alarm about, each second; must not block; nil: nothing
 	Event      event.Sink         // is told what happens; nil: nobody is
+
+	Reloaded func(began time.Time, err error) // hears of each reload that ended; must not wait; may be nil
 }
 
 // A Certificate says how that of the node's own listeners is.
@@ -104,6 +106,7 @@ type Controller struct {
 	told      map[string]health.State // the states of pools that were told of as events; nil: none were
 	moved     int                     // moves of answers in the decision under way
 	serials   map[string]numbered     // of zones that may be transferred, by their origins
+	content   *zone.Snapshot          // that serials were last given by; nil: none were
 	ending    bool                    // the next state that is saved is the last
 	started   *config.Config          // at the start: what a reload cannot change is still as there
 	drills    drills

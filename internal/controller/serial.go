@@ -2,6 +2,7 @@ package controller
 
 import (
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"time"
 
@@ -11,8 +12,21 @@ import (
 
 // A numbered is the latest content of a zone that was given a serial.
 type numbered struct {
-	Serial uint32 `json:"serial"`        // never 0
-	Key    string `json:"key,omitempty"` // of the content, in hex; "": nobody knows what had this serial
+	Serial uint32     `json:"serial"`       // never 0
+	Key    contentKey `json:"key,omitzero"` // zero: nobody knows what had this serial
+}
+
+// A contentKey names a content. Its text is hexadecimal.
+type contentKey [16]byte
+
+func (k contentKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+func (k *contentKey) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(k)) {
+		return fmt.Errorf("a content's key has %d digits, not %d", len(text), hex.EncodedLen(len(k)))
+	}
+	_, err := hex.Decode(k[:], text)
+	return err
 }
 
 // leap is how far serials leap over those that a process may have given out one
@@ -47,11 +61,11 @@ func next(kind config.SerialKind, last, file uint32, now time.Time) uint32 {
 	if serial == 0 {
 		serial = 1
 	}
-	also := []uint32{file}
+	clock := uint32(0)
 	if kind != config.Counter {
-		also = append(also, uint32(now.Unix()))
+		clock = uint32(now.Unix())
 	}
-	for _, s := range also {
+	for _, s := range [...]uint32{file, clock} {
 		if s != 0 && newer(s, last) && s-last > serial-last {
 			serial = s
 		}
@@ -91,6 +105,7 @@ func recallSerials(s *State, kind config.SerialKind, now time.Time) map[string]n
 func (c *Controller) number(steered []*zone.Steered) []uint32 {
 	cfg := c.loaded.Config
 	if !cfg.Transfers() || c.hand {
+		c.content = nil
 		return nil
 	}
 	kind, now := cfg.Transfer.Serial, c.now()
@@ -98,9 +113,13 @@ func (c *Controller) number(steered []*zone.Steered) []uint32 {
 	zones := c.loaded.Set.Zones()
 	serials, far := make([]uint32, len(zones)), false
 	for i, z := range zones {
+		if content.Same(c.content, int32(i)) {
+			serials[i] = c.content.Serial(int32(i))
+			continue
+		}
 		key := content.ContentKey(int32(i), cfg.Transfer.Content)
 		n, known := c.serials[z.Name()]
-		is := numbered{n.Serial, hex.EncodeToString(key[:])}
+		is := numbered{n.Serial, key}
 		switch {
 		case !known:
 			is.Serial, far = first(kind, z.Serial(), now), true
@@ -113,6 +132,7 @@ func (c *Controller) number(steered []*zone.Steered) []uint32 {
 		}
 		serials[i] = is.Serial
 	}
+	c.content = c.loaded.Set.Snapshot(c.gen, steered, serials)
 	c.forgetGone(zones)
 	if far {
 		c.saveNow()
