@@ -30,7 +30,7 @@ type store interface {
 
 // errDoubt is wrapped by the error of a write that may have failed because of
 // what is there: a blind one looks.
-var errDoubt = errors.New("the change was refused")
+var errDoubt = errors.New("perhaps for what is there")
 
 // An account is a store as libdns and providers know it. It writes for one
 // call at a time, since a store reads before it writes.

@@ -18,6 +18,14 @@ var ErrNoZone = errors.New("the account has no such zone")
 // to try again is of no use until somebody mends them.
 var ErrDenied = errors.New("the credentials were refused")
 
+// ErrRefused is wrapped by the error of a call that the API did not do because
+// of what was asked: the same call fails again, another may be done.
+var ErrRefused = errors.New("the API refused what was asked")
+
+// ErrDown is wrapped by the error of a call that the API could not do: others
+// will fail as well.
+var ErrDown = errors.New("the API is out of order")
+
 // A Later is the error of a call that the provider wants to be made later, by
 // 429 or 503 (RFC 9110 §10.2.3, RFC 6585 §4).
 type Later struct {

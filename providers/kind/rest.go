@@ -116,6 +116,11 @@ func (e statusError) Error() string {
 	return fmt.Sprintf("HTTP %d: %s", e.Status, e.Body)
 }
 
+// Is reports whether target is what e's status means: ErrRefused or ErrDown.
+func (e statusError) Is(target error) bool {
+	return target == ErrRefused && e.Status < 500 || target == ErrDown && e.Status >= 500
+}
+
 // A strict transport makes an error of each answer that is not success. No
 // vendor's SDK tells 429 with its Retry-After from others in one way; so they
 // all hear of it like this.

@@ -231,7 +231,7 @@ func route53Change(action types.ChangeAction, set plan.RRset, data []string) typ
 //	Throttling…, PriorRequestNotComplete           a Later
 //	AccessDenied…, InvalidClientTokenId, Expired…, wraps ErrDenied
 //	SignatureDoesNotMatch, or the status 401, 403
-//	others                                         by the status, as in newHTTPClient
+//	others                                         a statusError
 func (r *route53Store) failed(zone string, err error) error {
 	status, header := 0, http.Header{}
 	if reply := (*awshttp.ResponseError)(nil); errors.As(err, &reply) && reply.Response != nil {
@@ -250,11 +250,13 @@ func (r *route53Store) failed(zone string, err error) error {
 		if text = "InvalidChangeBatch: " + strings.Join(append(batch.Messages, batch.ErrorMessage()), " "); route53Stale(text) {
 			return fmt.Errorf("%w: %s", ErrStale, text)
 		}
-		return fmt.Errorf("%w: %s", errDoubt, text)
+		return fmt.Errorf("%w: %w: %s", ErrRefused, errDoubt, text)
 	case strings.HasPrefix(code, "Throttling") || code == "PriorRequestNotComplete" || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		return Later{After: retryAfter(header, time.Now()), Why: text}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || code == "SignatureDoesNotMatch" || code == "InvalidClientTokenId" || strings.HasPrefix(code, "Expired"):
 		return fmt.Errorf("%w: %s", ErrDenied, text)
+	case status != 0:
+		return statusError{Status: status, Body: text}
 	}
 	return err
 }
