@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	domain "github.com/scaleway/scaleway-sdk-go/api/domain/v2beta1"
@@ -33,7 +34,7 @@ func newScaleway(a config.Account) (Provider, error) {
 	client.Transport = withField{client.Transport, "X-Auth-Token", a.Secrets["secret_key"].Reveal()}
 	options := []scw.ClientOption{scw.WithHTTPClient(client), scw.WithUserAgent("shunt")}
 	if a.Endpoint != "" {
-		options = append(options, scw.WithAPIURL(a.Endpoint))
+		options = append(options, scw.WithAPIURL(strings.TrimSuffix(a.Endpoint, "/")))
 	}
 	c, err := scw.NewClient(options...)
 	if err != nil {
