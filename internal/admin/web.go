@@ -27,7 +27,11 @@ const (
 
 // ListenWeb opens a listener for ServeWeb at addr.
 func ListenWeb(addr netip.AddrPort) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr.String())
+	family := "tcp6" // alone: [::] beside 0.0.0.0 is no clash
+	if addr.Addr().Is4() {
+		family = "tcp4"
+	}
+	l, err := net.Listen(family, addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("listen.web: %w", err)
 	}
