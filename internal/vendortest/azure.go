@@ -82,7 +82,8 @@ func (a azure) Serve(w http.ResponseWriter, r *http.Request, s *State) {
 func (a azure) list(w http.ResponseWriter, r *http.Request, z *Zone) {
 	found, seen := []map[string]any{}, map[string]bool{}
 	for _, rec := range z.Records {
-		if key := rec.Name + rec.Type; seen[key] || !strings.HasSuffix(z.Relative(rec.Name, "@"), r.URL.Query().Get("$recordsetnamesuffix")) {
+		below := r.URL.Query().Get("$recordsetnamesuffix") // a name itself is not below it
+		if key := rec.Name + rec.Type; seen[key] || below != "" && !strings.HasSuffix(z.Relative(rec.Name, "@"), "."+below) {
 			continue
 		} else {
 			seen[key] = true
@@ -95,7 +96,7 @@ func (a azure) list(w http.ResponseWriter, r *http.Request, z *Zone) {
 	out := map[string]any{"value": append([]map[string]any{}, page...)}
 	if next > 0 {
 		query.Set("$skiptoken", strconv.Itoa(next))
-		out["nextLink"] = "http://" + r.Host + r.URL.Path + "?" + query.Encode()
+		out["nextLink"] = "https://elsewhere.invalid:443" + r.URL.Path + "?" + query.Encode()
 	}
 	reply(w, http.StatusOK, out)
 }

@@ -36,6 +36,7 @@ var errDoubt = errors.New("perhaps for what is there")
 // call at a time, since a store reads before it writes.
 type account struct {
 	store
+	whole bool          // read knows no names, so that one call is for all of them
 	blind bool          // write compares was by its data alone, so that Apply need not read
 	turn  chan struct{} // holds one token while somebody writes
 }
@@ -282,7 +283,7 @@ func (a account) look(ctx context.Context, zone string, names []string) (found, 
 	for _, name := range names {
 		owners[strings.ToLower(name)] = true
 	}
-	if names == nil || len(owners) > fewNames {
+	if names == nil || a.whole || len(owners) > fewNames {
 		return a.read(ctx, zone, "")
 	}
 	var all found

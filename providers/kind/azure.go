@@ -50,11 +50,13 @@ func newAzure(a config.Account) (Provider, error) {
 		Scopes:       []string{scope + "/.default"},
 		AuthStyle:    oauth2.AuthStyleInParams,
 	}
-	return newAccount(&azure{
+	opened := newAccount(&azure{
 		caller: newCaller(a.Endpoint, azureManager),
 		grant:  &grant{fetch: app.Token},
 		zones:  "/subscriptions/" + segment(a.Values["subscription_id"]) + "/resourceGroups/" + segment(a.Values["resource_group"]) + "/providers/Microsoft.Network/dnsZones/",
-	}), nil
+	})
+	opened.whole = true
+	return opened, nil
 }
 
 // Abilities are those of public zones.
@@ -219,11 +221,10 @@ func pieces(text string) func(yield func(string) bool) {
 	}
 }
 
-func (z *azure) read(ctx context.Context, zone, name string) ([]held, error) {
+// read lists the whole zone whatever name is: Azure lists what is below a name,
+// and not the name itself.
+func (z *azure) read(ctx context.Context, zone, _ string) ([]held, error) {
 	query := url.Values{"api-version": {azureVersion}, "$top": {"100"}}
-	if under := relative(name, zone, ""); name != "" && under != "" && !strings.HasPrefix(under, "*") {
-		query.Set("$recordsetnamesuffix", under) // which others may end in, too
-	}
 	var all []held
 	for path := z.zones + segment(dotless(zone)) + "/recordsets?" + query.Encode(); path != ""; {
 		var reply struct {
@@ -238,8 +239,12 @@ func (z *azure) read(ctx context.Context, zone, name string) ([]held, error) {
 				all = append(all, h)
 			}
 		}
-		if path = reply.Next; path != "" && !strings.HasPrefix(path, z.base+"/") {
-			return nil, fmt.Errorf("the next page is elsewhere, at %s", path)
+		if path = ""; reply.Next != "" { // a whole URL, whose host is no business of the reply's
+			next, err := url.Parse(reply.Next)
+			if err != nil {
+				return nil, fmt.Errorf("the next page: %w", err)
+			}
+			path = next.RequestURI()
 		}
 	}
 	return all, nil
