@@ -162,8 +162,11 @@ func (z *rfc2136) read(ctx context.Context, zone, name string) ([]held, error) {
 	m := new(dns.Msg)
 	m.SetAxfr(zone)
 	var all []dns.RR
-	err := z.talk(ctx, m, func(c *dns.Conn) error {
-		t := &dns.Transfer{Conn: c, TsigSecret: z.secrets(), ReadTimeout: time.Minute}
+	err := z.talk(ctx, func(c net.Conn) error {
+		if err := z.sign(ctx, m); err != nil {
+			return err
+		}
+		t := &dns.Transfer{Conn: &dns.Conn{Conn: c, TsigSecret: z.secrets()}, TsigSecret: z.secrets(), ReadTimeout: time.Minute}
 		envelopes, err := t.In(m, "")
 		if err != nil {
 			return err
@@ -210,29 +213,35 @@ var questions = [...]uint16{dns.TypeCNAME, dns.TypeA, dns.TypeAAAA, dns.TypeTXT,
 // query asks for the records of a name, type by type.
 func (z *rfc2136) query(ctx context.Context, zone, name string) ([]held, error) {
 	var all []dns.RR
-	for _, qtype := range questions {
-		m := new(dns.Msg)
-		m.SetQuestion(name, qtype)
-		m.RecursionDesired = false
-		reply, err := z.exchange(ctx, m)
-		switch {
-		case err != nil:
-			return nil, z.meaning(ctx, zone, err)
-		case reply.Rcode == dns.RcodeNameError && reply.Authoritative:
-			return nil, nil
-		case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
-			return nil, fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
-		case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
-			return nil, fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
-		}
-		for _, rr := range reply.Answer {
-			if rr.Header().Rrtype == qtype && strings.EqualFold(rr.Header().Name, name) {
-				all = append(all, rr)
+	err := z.talk(ctx, func(c net.Conn) error {
+		for _, qtype := range questions {
+			m := new(dns.Msg)
+			m.SetQuestion(name, qtype)
+			m.RecursionDesired = false
+			reply, err := z.exchange(ctx, c, m)
+			switch {
+			case err != nil:
+				return err
+			case reply.Rcode == dns.RcodeNameError && reply.Authoritative:
+				return nil
+			case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
+				return fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
+			case reply.Rcode != dns.RcodeSuccess:
+				return fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
+			}
+			for _, rr := range reply.Answer {
+				if rr.Header().Rrtype == qtype && strings.EqualFold(rr.Header().Name, name) {
+					all = append(all, rr)
+				}
+			}
+			if qtype == dns.TypeCNAME && len(all) > 0 { // it stands alone
+				return nil
 			}
 		}
-		if qtype == dns.TypeCNAME && len(all) > 0 { // it stands alone
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, z.meaning(ctx, zone, err)
 	}
 	return heldOf(all), nil
 }
@@ -284,11 +293,14 @@ func (z *rfc2136) write(ctx context.Context, zone string, edits []edit) error {
 		}
 		m.Insert(to)
 	}
-	reply, err := z.exchange(ctx, m)
-	if err != nil {
-		return z.meaning(ctx, zone, err)
-	}
-	return updated(zone, reply)
+	err := z.talk(ctx, func(c net.Conn) error {
+		reply, err := z.exchange(ctx, c, m)
+		if err != nil {
+			return err
+		}
+		return updated(zone, reply)
+	})
+	return z.meaning(ctx, zone, err)
 }
 
 // updated says what the answer to an update means (RFC 2136 §2.2, §3).
@@ -329,22 +341,28 @@ func typeOf(mnemonic string) uint16 {
 	return t
 }
 
-// exchange sends m over TCP, signed where there is a key, and returns the reply.
-func (z *rfc2136) exchange(ctx context.Context, m *dns.Msg) (reply *dns.Msg, err error) {
-	err = z.talk(ctx, m, func(c *dns.Conn) error {
-		client := dns.Client{Net: "tcp", TsigSecret: z.secrets(), Timeout: 30 * time.Second}
-		reply, _, err = client.ExchangeWithConnContext(ctx, m, c)
-		return err
-	})
+// exchange sends m and returns the reply. Each has a dns.Conn of its own, which
+// would sign it as a further message of the one before.
+func (z *rfc2136) exchange(ctx context.Context, c net.Conn, m *dns.Msg) (*dns.Msg, error) {
+	if err := z.sign(ctx, m); err != nil {
+		return nil, err
+	}
+	client := dns.Client{Net: "tcp", TsigSecret: z.secrets(), Timeout: 30 * time.Second}
+	reply, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: c, TsigSecret: z.secrets()})
 	return reply, err
 }
 
-// talk connects, signs m when it is its turn, and calls f. The connection ends
-// with ctx.
-func (z *rfc2136) talk(ctx context.Context, m *dns.Msg, f func(*dns.Conn) error) error {
-	if err := Pace(ctx); err != nil {
-		return err
+// sign waits for the turn of m, and signs it where there is a key.
+func (z *rfc2136) sign(ctx context.Context, m *dns.Msg) error {
+	err := Pace(ctx)
+	if err == nil && z.key != "" {
+		m.SetTsig(z.key, z.algorithm, 300, time.Now().Unix())
 	}
+	return err
+}
+
+// talk connects and calls f. The connection ends with ctx.
+func (z *rfc2136) talk(ctx context.Context, f func(net.Conn) error) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", z.server)
 	if err != nil {
@@ -352,11 +370,7 @@ func (z *rfc2136) talk(ctx context.Context, m *dns.Msg, f func(*dns.Conn) error)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if z.key != "" {
-		m.SetTsig(z.key, z.algorithm, 300, time.Now().Unix())
-	}
-	c := &dns.Conn{Conn: conn, TsigSecret: z.secrets()}
-	if err := f(c); err != nil {
+	if err := f(conn); err != nil {
 		return errors.Join(err, ctx.Err())
 	}
 	return nil
