@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/controller"
 )
 
@@ -56,14 +57,38 @@ type serviceView struct {
 
 // A region is countries that are answered alike.
 type region struct {
-	Parts     []part
-	Countries []string // the first of them
-	More      int
-	FailOpen  bool
+	Parts    []part
+	Where    []string // whole continents by their names, then codes of countries
+	Count    int      // of countries
+	FailOpen bool
 }
 
-// fewCountries is how many of a region's countries are named at once.
-const fewCountries = 40
+// places returns countries (of codes, sorted) in fewer words: continents that
+// are whole among them by their names.
+func places(countries []string) []string {
+	have, all := map[string]int{}, map[string]int{}
+	for _, c := range countries {
+		have[config.ContinentOf(c)]++
+	}
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			all[config.ContinentOf(string([]rune{a, b}))]++
+		}
+	}
+	var whole, single []string
+	for _, c := range []struct{ code, name string }{{"AF", "all of Africa"}, {"AN", "all of Antarctica"}, {"AS", "all of Asia"}, {"EU", "all of Europe"},
+		{"NA", "all of North America"}, {"OC", "all of Oceania"}, {"SA", "all of South America"}} {
+		if have[c.code] == all[c.code] {
+			whole = append(whole, c.name)
+		}
+	}
+	for _, c := range countries {
+		if in := config.ContinentOf(c); have[in] < all[in] {
+			single = append(single, c)
+		}
+	}
+	return append(whole, single...)
+}
 
 // service is the page of one service.
 func (b *Dashboard) service(w http.ResponseWriter, r *http.Request) {
@@ -82,8 +107,7 @@ func (b *Dashboard) service(w http.ResponseWriter, r *http.Request) {
 	color := colors(s.Pools)
 	regions := b.deps.State.Regions(name)
 	for _, g := range regions {
-		x := region{FailOpen: g.FailOpen, Countries: g.Countries[:min(len(g.Countries), fewCountries)]}
-		x.More = len(g.Countries) - len(x.Countries)
+		x := region{FailOpen: g.FailOpen, Where: places(g.Countries), Count: len(g.Countries)}
 		for _, share := range g.Shares {
 			x.Parts = append(x.Parts, part{Pool: share.Pool, Class: color(share.Pool), Percent: share.Percent})
 		}

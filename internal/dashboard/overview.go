@@ -41,7 +41,7 @@ type glance struct {
 // overview is the page that says how everything is.
 func (b *Dashboard) overview(w http.ResponseWriter, r *http.Request) {
 	s := b.deps.State.Glance()
-	g := glance{Status: s, Rate: b.samples.rates(), Alarms: unseen(s.Alarms), Timeline: b.timeline(s, time.Hour)}
+	g := glance{Status: s, Rate: b.samples.rates(), Alarms: unseen(s.Alarms), Timeline: b.timeline(s)}
 	for _, p := range s.Pools {
 		if p.Override != nil {
 			g.Forced = append(g.Forced, p)
@@ -277,21 +277,32 @@ func worstFirst(pools []controller.PoolStatus) []controller.PoolStatus {
 
 // A timeline is what happened.
 type timeline struct {
+	Span   string // that it covers, in words
 	Lanes  []lane
 	More   int // pools without a lane
 	Marks  []time.Time
 	Events []event.Event // the latest first
 }
 
-// timeline draws up what happened within the latest span.
-func (b *Dashboard) timeline(s *controller.Status, span time.Duration) timeline {
+// timeline draws up what happened within the last hour; in less, where this
+// process looks on for less and could draw next to nothing.
+func (b *Dashboard) timeline(s *controller.Status) timeline {
 	var all []event.Event
 	if b.deps.Events != nil {
 		all = b.deps.Events(event.Kept)
 	}
 	now := b.deps.Now()
+	span, words := time.Hour, "last hour"
+	for _, c := range []struct {
+		span  time.Duration
+		words string
+	}{{10 * time.Minute, "last 10 minutes"}, {2 * time.Minute, "last 2 minutes"}} {
+		if now.Sub(b.born) < c.span {
+			span, words = c.span, c.words
+		}
+	}
 	from := now.Add(-span)
-	t := timeline{Marks: []time.Time{from, from.Add(span / 2), now}}
+	t := timeline{Span: words, Marks: []time.Time{from, from.Add(span / 2), now}}
 	changes := map[string][]event.Event{}
 	for _, e := range all {
 		if e.Kind == event.Transition && isState(e.After) {

@@ -54,7 +54,7 @@ func (b *Dashboard) parse() error {
 // funcs are what templates can call.
 func (b *Dashboard) funcs() template.FuncMap {
 	return template.FuncMap{
-		"host": host, "percent": percent, "rate": perSecond, "stamp": stamp, "clock": clock, "thousands": thousands, "plural": plural,
+		"host": host, "hosts": hosts, "percent": percent, "rate": perSecond, "stamp": stamp, "clock": clock, "thousands": thousands, "plural": plural, "count": count,
 		"bar": bar, "swatch": swatch, "spark": spark, "join": strings.Join,
 		"since": func(t time.Time) string { return age(b.deps.Now().Sub(t)) },
 		"left":  func(t time.Time) string { return age(t.Sub(b.deps.Now())) },

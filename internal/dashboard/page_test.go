@@ -185,7 +185,18 @@ func TestWorld(t *testing.T) {
 	s := well()
 	s.regions = []controller.Region{{Countries: []string{"DE", "FR"}, Shares: []controller.Share{{Pool: "bunny", Percent: 60}, {Pool: "fastly", Percent: 40}}}, {Countries: []string{"US"}, FailOpen: true}}
 	w := get(s.open(t), "/services/www.example.com")
-	says(t, w, 200, "By country", "bunny 60 % fastly 40 % DE FR", "fails open US")
+	says(t, w, 200, "By country", "bunny 60 % fastly 40 % DE, FR 2 countries", "fails open US 1 country")
+	var rest []string
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			if code := string([]rune{a, b}); strings.Contains("AF SA", continent(code)) && continent(code) != "" || code == "DE" {
+				rest = append(rest, code)
+			}
+		}
+	}
+	if got := strings.Join(places(rest), ", "); got != "all of Africa, all of South America, DE" {
+		t.Errorf("%d countries in words: %s", len(rest), got)
+	}
 	if !strings.Contains(w.Body.String(), `<rect class="p1" x="260" y="40"`) {
 		t.Error("Germany has not the color of its pool")
 	}

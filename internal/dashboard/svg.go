@@ -65,7 +65,8 @@ func spark(ms []float32) template.HTML {
 	var b strings.Builder
 	b.WriteString(`<svg class="spark" viewBox="0 0 120 24" preserveAspectRatio="none" aria-hidden="true">`)
 	most = max(most*1.1, 1)
-	x := func(i int) float64 { return float64(latencies-len(ms)+i) * 120 / (latencies - 1) }
+	all := max(len(ms), 24) // two minutes at least
+	x := func(i int) float64 { return float64(all-len(ms)+i) * 120 / float64(all-1) }
 	for i := 0; i < len(ms); {
 		if ms[i] <= 0 {
 			i++

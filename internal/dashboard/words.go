@@ -68,6 +68,15 @@ func host(name string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
+// hosts writes fully qualified names without their final dots.
+func hosts(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = host(name)
+	}
+	return out
+}
+
 // A headline says in a sentence how the node is.
 type headline struct {
 	Level string // good, warn or bad

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/admin"
 	"github.com/shunt-dns/shunt/internal/cdntest"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/node"
@@ -52,6 +53,8 @@ type stage struct {
 	node  *node.Node
 	dns   netip.AddrPort
 	ctl   string // control socket
+	web   netip.AddrPort
+	token string // that logs in there
 	asker net.Resolver
 	start time.Time
 }
@@ -98,6 +101,9 @@ func (s *stage) build() error {
 	if err != nil {
 		return err
 	}
+	if err := s.invite(); err != nil {
+		return err
+	}
 	load := func() (*config.Config, error) { return config.Load(path, config.Overrides{Hostname: "demo"}) }
 	cfg, err := load()
 	if err != nil {
@@ -111,7 +117,7 @@ func (s *stage) build() error {
 	if err != nil {
 		return err
 	}
-	s.dns, s.ctl = s.node.Addrs()[0], cfg.Listen.Control
+	s.dns, s.ctl, s.web = s.node.Addrs()[0], cfg.Listen.Control, s.node.AddrsWeb()[0]
 	s.asker = net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, s.dns.String())
 	}}
@@ -156,9 +162,12 @@ func (s *stage) close() {
 // write puts configuration and zone files into the stage's folder and returns
 // the configuration's path.
 func (s *stage) write(port uint16) (string, error) {
-	dns := "127.0.0.1:5300"
+	dns, web := "127.0.0.1:5300", "127.0.0.1:8053"
 	if busy(dns) {
 		dns = "127.0.0.1:0"
+	}
+	if busy(web) {
+		web = "127.0.0.1:0"
 	}
 	var cdn strings.Builder
 	fmt.Fprint(&cdn, "$TTL 60\n@ SOA ns1.example.test. hostmaster.example.test. 1 3600 600 1209600 60\n@ NS ns1.example.test.\n")
@@ -166,7 +175,7 @@ func (s *stage) write(port uint16) (string, error) {
 		fmt.Fprintf(&cdn, "%s A %s\n", a.name, a.addr)
 	}
 	files := map[string]string{
-		"shunt.yaml":        fmt.Sprintf(demoConfig, s.dir, dns, port),
+		"shunt.yaml":        fmt.Sprintf(demoConfig, s.dir, dns, port, web),
 		"example.test.zone": demoZone,
 		"cdn.test.zone":     cdn.String(),
 	}
@@ -176,6 +185,16 @@ func (s *stage) write(port uint16) (string, error) {
 		}
 	}
 	return filepath.Join(s.dir, "shunt.yaml"), nil
+}
+
+// invite makes the token with which the dashboard is logged in to.
+func (s *stage) invite() error {
+	t, shown, err := admin.NewToken("demo", "write", time.Now().Add(24*time.Hour))
+	if err != nil {
+		return err
+	}
+	s.token = shown
+	return admin.WriteTokens(filepath.Join(s.dir, "tokens"), []admin.Token{t}, "")
 }
 
 // busy reports whether something answers at addr already, over UDP or TCP.
@@ -193,11 +212,14 @@ func busy(addr string) bool {
 	return false
 }
 
-// demoConfig is the configuration of the stage: folder, DNS address, port.
+// demoConfig is the configuration of the stage: folder, DNS address, port of
+// the CDNs, address of the dashboard.
 const demoConfig = `node: {name: demo, state_dir: %[1]s/state, log: {level: warn}}
 listen:
   dns: ["%[2]s"]
   control: %[1]s/shunt.sock
+  web: ["%[4]s"]
+  tokens: %[1]s/tokens
 monitors:
   - name: site
     https: {host: www.example.test, port: %[3]d, path: /healthz, body: demo-ok, root_cas: ca.pem}

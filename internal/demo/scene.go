@@ -66,6 +66,9 @@ func (s *stage) play(ctx context.Context) error {
 // hints prints what to try meanwhile.
 func (s *stage) hints() {
 	s.say("")
+	s.say("The dashboard is at http://%s/ — log in with this token:", s.web)
+	s.say("  %s", s.token)
+	s.say("")
 	s.say("Meanwhile, in another terminal:")
 	s.say("  dig @%s -p %d %s", s.dns.Addr(), s.dns.Port(), site)
 	s.say("  dig @%s -p %d example.test A      # the apex: flattened to addresses", s.dns.Addr(), s.dns.Port())

@@ -7,13 +7,15 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"image/color/palette"
+	"image/color"
 	"image/draw"
 	"image/png"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +179,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("freeze", func(t *testing.T) { s.freezes(b.of(t)) })
 	t.Run("explain", func(t *testing.T) { s.explains(b.of(t)) })
 	t.Run("phone", func(t *testing.T) { s.onPhone(b.of(t)) })
+	t.Run("picture", func(t *testing.T) { s.picture(b.of(t)) })
 	t.Run("dark", func(t *testing.T) { s.inDark(b.of(t)) })
 	t.Run("keyboard", func(t *testing.T) { s.byKeyboard(b.of(t)) })
 	t.Run("search", func(t *testing.T) { s.searches(b.of(t)) })
@@ -222,7 +225,6 @@ func (s *site) failsOver(b *tab) {
 	b.until("#service-www\\.example\\.test\\.", "beta 100 %")
 	b.until("#announce", "alpha is down")
 	b.shot("failover")
-	s.picture(b)
 	s.fault("alpha", cdntest.Healthy())
 	b.until("main", "All is well")
 	b.until("#service-www\\.example\\.test\\.", "alpha answers")
@@ -496,31 +498,49 @@ func (s *site) goesAway(b *tab) {
 	b.expect()
 }
 
-// picture makes the picture of the documents: the window in which the CDN has
-// just failed, small. SHUNT_PICTURE names the file; without it none is written.
+// picture makes the picture of the documents: the window while a CDN is down,
+// in few colors. SHUNT_PICTURE names the file; without it none is written.
 func (s *site) picture(b *tab) {
+	b.size(1280, 1000)
+	defer b.size(1360, 900)
+	b.open("/")
+	b.until("main", "gamma is down")
 	path := os.Getenv("SHUNT_PICTURE")
 	if path == "" {
 		return
 	}
-	b.size(1240, 980)
-	defer b.size(1360, 900)
-	b.until("main", "alpha is down")
 	page, err := png.Decode(bytes.NewReader(b.shot("picture")))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	small := image.NewPaletted(page.Bounds(), palette.Plan9)
-	draw.FloydSteinberg.Draw(small, page.Bounds(), page, image.Point{})
 	f, err := os.Create(path)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
 	enc := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := enc.Encode(f, small); err != nil {
+	if err := enc.Encode(f, fewColors(page)); err != nil {
 		b.t.Error(err)
 	}
+}
+
+// fewColors returns page with its most frequent colors alone, 256 of them.
+func fewColors(page image.Image) image.Image {
+	seen := map[color.RGBA]int{}
+	r := page.Bounds()
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			seen[color.RGBAModel.Convert(page.At(x, y)).(color.RGBA)]++
+		}
+	}
+	most := slices.SortedFunc(maps.Keys(seen), func(a, b color.RGBA) int { return seen[b] - seen[a] })
+	var p color.Palette
+	for _, c := range most[:min(len(most), 256)] {
+		p = append(p, c)
+	}
+	few := image.NewPaletted(r, p)
+	draw.Draw(few, r, page, r.Min, draw.Src)
+	return few
 }
 
 // token makes a token that may do what rights say.
