@@ -11,12 +11,19 @@ import (
 
 // DeSEC returns deSEC's API, version 1, below a base URL that ends in /api/v1:
 // a domain, the pages of its RRsets, and changes of many at once. No TTL under
-// floor, in seconds, is taken.
-func DeSEC(token string, floor uint32) Vendor { return desec{token, floor} }
+// floor, in seconds, is taken; with a floor of 0 it is 3600, and the token is a
+// restricted one, which is not told of domains.
+func DeSEC(token string, floor uint32) Vendor {
+	if floor == 0 {
+		return desec{token, 3600, true}
+	}
+	return desec{token, floor, false}
+}
 
 type desec struct {
-	token string
-	floor uint32
+	token      string
+	floor      uint32
+	restricted bool
 }
 
 // desecHidden are types that the API neither shows nor takes.
@@ -52,6 +59,8 @@ func (d desec) Serve(w http.ResponseWriter, r *http.Request, s *State) {
 	switch {
 	case !ok || !slash || z == nil:
 		d.fail(w, http.StatusNotFound, "Not found.")
+	case rest == "" && d.restricted:
+		d.Refuse(w, r, http.StatusForbidden)
 	case rest == "" && r.Method == http.MethodGet:
 		reply(w, http.StatusOK, map[string]any{"name": name, "minimum_ttl": d.floor, "created": "2020-01-01T00:00:00Z", "published": "2020-01-01T00:00:00Z"})
 	case rest == "rrsets/" && r.Method == http.MethodGet:

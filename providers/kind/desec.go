@@ -157,7 +157,11 @@ func (d *deSEC) floor(ctx context.Context, zone string) (uint32, error) {
 	var domain struct {
 		Floor uint32 `json:"minimum_ttl"`
 	}
-	if _, err := d.api.do(ctx, http.MethodGet, d.path(zone), nil, &domain); err != nil {
+	_, err := d.api.do(ctx, http.MethodGet, d.path(zone), nil, &domain)
+	if errors.Is(err, ErrDenied) {
+		return deSECFloor, nil // a token that may write some RRsets and no more: they will say
+	}
+	if err != nil {
 		return 0, noZone(err, zone)
 	}
 	if domain.Floor == 0 {

@@ -256,6 +256,19 @@ func TestDeSECFloor(t *testing.T) {
 	}
 }
 
+// TestDeSECRestricted: a token that is not told of domains does for their RRsets.
+func TestDeSECRestricted(t *testing.T) {
+	row := rowOf(t, "desec")
+	row.vendor = vendortest.DeSEC("t0ken", 0)
+	d, p := play(t, row)
+	if err := applyLines(t, p, "-> www.example.test. 60 A 192.0.2.1"); err != nil {
+		t.Error(err)
+	}
+	if got := d.Zone("example.test."); len(got) != 1 || got[0] != "www.example.test. 3600 A 192.0.2.1" {
+		t.Errorf("there is %q", got)
+	}
+}
+
 // TestOwnTypes: what only a vendor's own API can express is not changed, and not
 // told as records that it is not.
 func TestOwnTypes(t *testing.T) {
