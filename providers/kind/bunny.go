@@ -39,6 +39,7 @@ func newBunny(a config.Account) (Provider, error) {
 		zones: map[string]int64{},
 	}
 	b.account = newAccount(b)
+	b.whole = true
 	return b, nil
 }
 
