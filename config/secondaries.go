@@ -30,6 +30,7 @@ type rawSecondary struct {
 	Key     scalar   `key:"key"`
 	Zones   []scalar `key:"zones"`
 	Notify  scalar   `key:"notify"`
+	Serves  scalar   `key:"serves"`
 }
 
 // transfer reads how zones go out.
@@ -169,27 +170,35 @@ func (r *reader) secondaries(cfg *Config, list []rawSecondary, keys map[string]p
 
 // secondaryAddress reads where a secondary is, which is where no other is.
 func (r *reader) secondaryAddress(p path, raw *rawSecondary, s *Secondary, others map[netip.AddrPort]int32) {
-	q := p.sub("address")
-	if raw.Address.missing() {
+	if raw.Address.missing() || raw.Address.set() && raw.Address.text == "" {
 		r.problem(p, at(raw.Line), "the secondary has no address", "write address: 192.0.2.53")
 	}
-	if !raw.Address.set() {
-		return
-	}
-	addr, err := netip.ParseAddrPort(raw.Address.text)
-	if alone, err2 := netip.ParseAddr(strings.Trim(raw.Address.text, "[]")); err != nil && err2 == nil {
-		addr, err = netip.AddrPortFrom(alone, 53), nil
-	}
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	s.Serves, _ = r.server(p.sub("serves"), raw.Serves)
+	addr, ok := r.server(p.sub("address"), raw.Address)
 	first, twice := others[addr]
 	switch {
-	case err != nil || addr.Port() == 0 || addr.Addr().IsUnspecified() || addr.Addr().IsMulticast():
-		r.problem(q, raw.Address, fmt.Sprintf("%q is not the address of a server", clip(raw.Address.text)), `write 192.0.2.53, "192.0.2.53:5353" or "[2001:db8::53]:53"`)
+	case !ok:
 	case twice:
-		r.problem(q, raw.Address, fmt.Sprintf("the secondary in line %d has this address already", first), "write it once, with all of its zones")
+		r.problem(p.sub("address"), raw.Address, fmt.Sprintf("the secondary in line %d has this address already", first), "write it once, with all of its zones")
 	default:
 		s.Address, others[addr] = addr, raw.Address.line
 	}
+}
+
+// server reads the address of a name server; port 53 if left out.
+func (r *reader) server(p path, s scalar) (addr netip.AddrPort, ok bool) {
+	if !s.set() || s.text == "" {
+		return addr, false
+	}
+	addr, err := netip.ParseAddrPort(s.text)
+	if alone, err2 := netip.ParseAddr(strings.Trim(s.text, "[]")); err != nil && err2 == nil {
+		addr, err = netip.AddrPortFrom(alone, 53), nil
+	}
+	if err != nil || addr.Port() == 0 || addr.Addr().IsUnspecified() || addr.Addr().IsMulticast() {
+		r.problem(p, s, fmt.Sprintf("%q is not the address of a server", clip(s.text)), `write 192.0.2.53, "192.0.2.53:5353" or "[2001:db8::53]:53"`)
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), true
 }
 
 // origins reads a list of zones of ours.

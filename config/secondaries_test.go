@@ -22,7 +22,7 @@ keys:
 secondaries:
   - {name: a, address: 192.0.2.53, key: one.example.net., zones: [example.com, catalog.invalid]}
   - {name: b, address: "[2001:db8::53]:5353", notify: false}
-  - {name: c, address: "2001:db8::54"}
+  - {name: c, address: "2001:db8::54", serves: 192.0.2.55}
 zones: [{name: example.com, file: z}]
 `
 
@@ -47,7 +47,7 @@ func TestSecondaries(t *testing.T) {
 	if diff := cmp.Diff([]Secondary{
 		{Name: "a", Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "one.example.net.", Zones: []string{"example.com.", "catalog.invalid."}, Notify: true},
 		{Name: "b", Address: netip.MustParseAddrPort("[2001:db8::53]:5353")},
-		{Name: "c", Address: netip.MustParseAddrPort("[2001:db8::54]:53"), Notify: true},
+		{Name: "c", Address: netip.MustParseAddrPort("[2001:db8::54]:53"), Serves: netip.MustParseAddrPort("192.0.2.55:53"), Notify: true},
 	}, cfg.Secondaries, compare...); diff != "" {
 		t.Error(diff)
 	}

@@ -51,8 +51,9 @@ const (
 // A Secondary is a name server that takes zones from us.
 type Secondary struct {
 	Name    string
-	Address netip.AddrPort // where NOTIFY and SOA questions go; default port 53
+	Address netip.AddrPort // where NOTIFY goes, and SOA questions unless Serves is valid; default port 53
 	Key     string         // name of the Key that signs both ways; "": requests from Address need none
 	Zones   []string       // origins it may take, fully qualified; empty: all, and the catalog
 	Notify  bool           // send NOTIFY (RFC 1996); default true
+	Serves  netip.AddrPort // where it answers clients: asked for its serial in place of Address, without a key; not valid: Address is asked
 }

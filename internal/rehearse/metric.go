@@ -85,8 +85,8 @@ func alarmMetric(name string) (code string) {
 // therefore expect.
 func alarmCodes() []string {
 	return []string{"audit-not-saved", "blind", "budget-spent", "capacity-short", "certificate-ending", "certificate-not-used", "drill-failed", "drill-running", "events-not-saved", "fail-open", "fence-down", "fence-open",
-		"freeze-ending", "frozen", "held", "no-answer", "override-ending", "places-stale", "pool-down", "reload-refused", "rolled-back",
-		"state-not-saved", "tokens-not-read", "waits-for-person"}
+		"freeze-ending", "frozen", "held", "no-answer", "override-ending", "places-stale", "pool-down", "provider-denied", "provider-drift", "provider-failing", "provider-held", "provider-refused", "provider-unverified", "reload-refused", "rolled-back",
+		"secondary-behind", "state-not-saved", "tokens-not-read", "waits-for-person"}
 }
 
 func isMetric(name string) bool {

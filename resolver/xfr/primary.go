@@ -28,6 +28,8 @@ type Deps struct {
 	Log   *slog.Logger     //
 	Event event.Sink       // told of transfers, and of secondaries that fall behind or catch up; may be nil
 	Now   func() time.Time // default: time.Now
+
+	Transferred func(secondary string, t Transfer, err error) // hears of each transfer that ended; must not wait; may be nil
 }
 
 // A Primary hands the zones of a node to its secondaries. Make it with New,

@@ -226,7 +226,11 @@ func (l *lateness) what() string {
 		zones = fmt.Sprintf("%d zones, %s the longest", l.zones, w.origin)
 	}
 	state, _ := w.state()
-	what := fmt.Sprintf("%s has not served %s as it is for %v", w.peer.Address, zones, l.lag.Round(time.Second))
+	at := w.peer.Address
+	if w.peer.Serves.IsValid() {
+		at = w.peer.Serves
+	}
+	what := fmt.Sprintf("%s has not served %s as it is for %v", at, zones, l.lag.Round(time.Second))
 	if state == Behind {
 		what += fmt.Sprintf(": serial %d instead of %d", w.seen, w.want)
 	}
@@ -238,6 +242,9 @@ func (l *lateness) what() string {
 
 // transferred takes note of a transfer to who.
 func (p *Primary) transferred(who string, t Transfer, err error) {
+	if p.deps.Transferred != nil {
+		p.deps.Transferred(who, t, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, peer := range p.watches.peers {

@@ -268,8 +268,11 @@ func (p *Primary) proceed(ctx context.Context) time.Duration {
 func (p *Primary) ask(ctx context.Context, w *watch, notify bool) {
 	q := question{to: w.peer.Address, source: w.peer.source, key: w.peer.key, origin: w.origin}
 	o := outcome{watch: w, notify: notify, asked: w.want}
-	if notify {
+	switch {
+	case notify:
 		q.notify = w.soa
+	case w.peer.Serves.IsValid():
+		q.to, q.source, q.key = w.peer.Serves, netip.Addr{}, nil
 	}
 	w.peer.asked++
 	go func() {

@@ -254,6 +254,27 @@ func TestSecondariesFollow(t *testing.T) {
 	tr.same()
 }
 
+// TestDocumentedSecondaries: the configurations of docs/beside-your-providers.md
+// make secondaries that follow.
+func TestDocumentedSecondaries(t *testing.T) {
+	tr := newTroupe(t, "", everyKind...)
+	tr.zones = []string{"example.com."}
+	for _, s := range tr.list {
+		s.documented(t, tr.at)
+	}
+	tr.begin()
+	tr.inStep()
+	tr.fail(tr.alpha, cdntest.Status(503))
+	t.Logf("from the fault to each secondary's answer: %v", tr.follow(betaAddr))
+	tr.inStep()
+	tr.same()
+	for name, s := range tr.node.secondaries() {
+		if s.Transfer == nil || s.Transfer.Kind != "ixfr" {
+			t.Errorf("%s took the change by %+v", name, s.Transfer)
+		}
+	}
+}
+
 // A lossy forwarder passes messages on to a secondary, but for NOTIFY.
 type lossy struct {
 	conn net.PacketConn

@@ -21,7 +21,7 @@ import (
 const keySecret = "c2h1bnQgdGVzdHMgdHJhbnNmZXJzIHdpdGggdGhpcyE="
 
 // keyOf returns the name of a secondary's key.
-func keyOf(kind string) string { return kind + ".keys.example.test." }
+func keyOf(kind string) string { return kind + ".keys.example.net." }
 
 // A secondary is a real name server that takes zones from shunt.
 type secondary struct {
@@ -37,7 +37,7 @@ func (s *secondary) begin(t testing.TB) {
 	t.Helper()
 	s.process = start(t, s.dir, s.name, s.argv...)
 	s.until("it answers", func() bool {
-		_, err := s.exchange(new(dns.Msg).SetQuestion("example.test.", dns.TypeSOA))
+		_, err := s.exchange(new(dns.Msg).SetQuestion("a.test.", dns.TypeSOA))
 		return err == nil
 	})
 }
@@ -238,8 +238,7 @@ security-poll-suffix=
 disable-syslog=yes
 loglevel=5
 `, database, s.at.Addr(), s.at.Port(), s.at.Addr(), s.dir))
-	script := "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(open(sys.argv[2]).read()); c.commit()"
-	s.tool(t, "python3", "-c", script, database, schema)
+	s.schema(t)
 	util := func(args ...string) { s.tool(t, "pdnsutil", append([]string{"--config-dir=" + s.dir}, args...)...) }
 	util("import-tsig-key", strings.TrimSuffix(keyName, "."), "hmac-sha256", keySecret)
 	zones := p.zones
@@ -259,6 +258,13 @@ loglevel=5
 	s.argv = []string{"pdns_server", "--config-dir=" + s.dir}
 }
 
+// schema makes the tables of PowerDNS.
+func (s *secondary) schema(t testing.TB) {
+	t.Helper()
+	script := "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(open(sys.argv[2]).read()); c.commit()"
+	s.tool(t, "python3", "-c", script, filepath.Join(s.dir, "pdns.sqlite3"), schema)
+}
+
 // tool runs a program that must succeed.
 func (s *secondary) tool(t testing.TB, program string, args ...string) {
 	t.Helper()
@@ -276,4 +282,51 @@ func place(t testing.TB, addr string) netip.AddrPort {
 		t.Fatal(err)
 	}
 	return netip.AddrPortFrom(a, port)
+}
+
+// documented configures s as docs/beside-your-providers.md says, for
+// example.com, but for addresses, the secret, and where s listens and keeps
+// its files.
+func (s *secondary) documented(t testing.TB, primary netip.AddrPort) {
+	t.Helper()
+	a, port := primary.Addr().String(), fmt.Sprint(primary.Port())
+	fill := strings.NewReplacer("192.0.2.1 port 53", a+" port "+port, "192.0.2.1@53", a+"@"+port, "192.0.2.1:53", a+":"+port, "192.0.2.1", a, "SECRET", keySecret)
+	at, dir := fmt.Sprintf("%s@%d", s.at.Addr(), s.at.Port()), s.dir
+	switch s.name {
+	case "bind":
+		own := fmt.Sprintf("options {\n\tdirectory %q; pid-file none; session-keyfile none; listen-on port %d { %s; }; listen-on-v6 { none; };\n", dir, s.at.Port(), s.at.Addr())
+		write(t, filepath.Join(dir, "named.conf"), "controls {};\n"+strings.Replace(fill.Replace(documentBlock(t, "// named.conf")), "options {\n", own, 1))
+	case "knot":
+		own := fmt.Sprintf("server:\n    listen: %s\n    rundir: %s\ndatabase:\n    storage: %s/db\nlog:\n  - target: stdout\n    any: info\n", at, dir, dir)
+		write(t, filepath.Join(dir, "knot.conf"), own+fill.Replace(documentBlock(t, "# knot.conf"))+"    storage: "+dir+"\n")
+	case "nsd":
+		own := fmt.Sprintf("server:\n\tip-address: %s\n\tusername: \"\"\n\tdatabase: \"\"\n\tzonesdir: %s\n\tpidfile: %s/nsd.pid\n\txfrdfile: %s/xfrd.state\n\txfrdir: %s\n\tzonelistfile: %s/zone.list\n\tserver-count: 1\n",
+			at, dir, dir, dir, dir, dir)
+		write(t, filepath.Join(dir, "nsd.conf"), strings.Replace(fill.Replace(documentBlock(t, "# nsd.conf")), "server:\n", own, 1)+"remote-control:\n\tcontrol-enable: no\n")
+	case "pdns":
+		own := fmt.Sprintf("gsqlite3-database=%s/pdns.sqlite3\nlocal-address=%s\nlocal-port=%d\nsocket-dir=%s\nsecurity-poll-suffix=\n", dir, s.at.Addr(), s.at.Port(), dir)
+		write(t, filepath.Join(dir, "pdns.conf"), documentBlock(t, "# pdns.conf")+own)
+		os.Remove(filepath.Join(dir, "pdns.sqlite3"))
+		s.schema(t)
+		for line := range strings.Lines(fill.Replace(documentBlock(t, "pdnsutil "))) {
+			words := strings.Fields(line)
+			s.tool(t, words[0], append([]string{"--config-dir=" + dir}, words[1:]...)...)
+		}
+	}
+}
+
+// documentBlock returns the block of docs/beside-your-providers.md that begins
+// with start.
+func documentBlock(t testing.TB, start string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/beside-your-providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "\n```\n"+start)
+	block, _, closed := strings.Cut(rest, "\n```\n")
+	if !ok || !closed {
+		t.Fatalf("no block of the document begins with %q", start)
+	}
+	return start + block + "\n"
 }
