@@ -15,8 +15,9 @@ func newDemo(*global) *cobra.Command {
 		Use:   "demo",
 		Short: "Play a CDN failure on loopback, with nothing to set up",
 		Long: `Play three CDNs and an origin on loopback, serve a zone in front of them, and
-show how the answers move when one CDN starts to fail and when it comes back.
-Nothing outside loopback is touched. The node keeps running until Ctrl-C.
+show how the answers move when one CDN starts to fail and when it comes back,
+here and on a dashboard, whose address it tells. Nothing outside loopback is
+touched. The node keeps running until Ctrl-C.
 
 The demo brings its own configuration: --config, --socket and --json have no
 effect on it.`,
