@@ -19,6 +19,7 @@ type Set struct {
 	longest int      // labels of the longest origin
 	groups  []config.Service
 	groupOf [][]int32 // by zone and node.group-1: index into groups
+	filed   []uint32  // by zone: the serial of its file
 	still   *Snapshot // every group answers an address that nobody sees, for Static
 }
 
@@ -31,9 +32,10 @@ type origin struct {
 // NewSet indexes zones, whose origins must differ. A name belongs to the zone
 // with the longest origin above it.
 func NewSet(zones []*Zone) *Set {
-	s := &Set{zones: zones, origins: make([]origin, 2*len(zones)+1), groupOf: make([][]int32, len(zones))}
+	s := &Set{zones: zones, origins: make([]origin, 2*len(zones)+1), groupOf: make([][]int32, len(zones)), filed: make([]uint32, len(zones))}
 	index := map[string]int32{}
 	for zi, z := range zones {
+		s.filed[zi] = z.serial
 		hash := hashName(z.origin)
 		i := slot(hash, len(s.origins))
 		for s.origins[i].zone != 0 {

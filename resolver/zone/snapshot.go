@@ -3,6 +3,7 @@ package zone
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -17,21 +18,29 @@ type Snapshot struct {
 }
 
 // Snapshot returns the set with group i answering as in steered[i], and zone i
-// with the serial serials[i]. It costs as much as there are groups and zones,
-// however many names share them. A group without an answer, because steered is
-// short or nil there, answers SERVFAIL. A zone without a serial, because serials
-// is short or 0 there, has that of its file.
+// with the serial serials[i]. It costs as much as there are groups, however many
+// names share them, and little for each zone. A group without an answer,
+// because steered is short or nil there, answers SERVFAIL. A zone without a
+// serial, because serials is short or 0 there, has that of its file.
 func (s *Set) Snapshot(generation uint64, steered []*Steered, serials []uint32) *Snapshot {
 	all := make([]*Steered, len(s.groups))
 	copy(all, steered)
-	given := make([]uint32, len(s.zones))
-	copy(given, serials)
-	for i, z := range s.zones {
-		if given[i] == 0 {
-			given[i] = z.serial
+	return &Snapshot{set: s, steered: all, serials: s.serialsFrom(serials), generation: generation}
+}
+
+// serialsFrom returns the serial of each zone: what given says, else that of
+// its file.
+func (s *Set) serialsFrom(given []uint32) []uint32 {
+	if len(given) == 0 {
+		return s.filed
+	}
+	serials := slices.Clone(s.filed)
+	for i, serial := range given[:min(len(given), len(serials))] {
+		if serial != 0 {
+			serials[i] = serial
 		}
 	}
-	return &Snapshot{set: s, steered: all, serials: given, generation: generation}
+	return serials
 }
 
 // Generation returns the number given to Set.Snapshot.
