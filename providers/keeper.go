@@ -36,7 +36,8 @@ type Deps struct {
 	Dir    string                 // folder for what was pushed, made when it is needed; "": nothing outlives the process
 	Custom map[string]kind.Opener // modules of the user's own build; may be nil
 	Log    *slog.Logger
-	Event  event.Sink // hears when a provider is in step, and when it is not
+	Event  event.Sink   // hears when a provider is in step, and when it is not
+	Pushed func(Pushed) // hears of each push that ended; must not wait; may be nil
 
 	Open func(config.Provider) (kind.Provider, error) // default: kind.Open with Custom
 	Ask  Asker                                        // default: DNS over UDP and TCP

@@ -41,7 +41,8 @@ const (
 // It reads, plans, refuses what is too much, writes and reads again until
 // nothing is left to do, and then asks the provider's servers. Whatever is
 // wrong with one zone keeps no other from being pushed.
-func (w *worker) push(ctx context.Context, all, force, ordered bool) error {
+func (w *worker) push(ctx context.Context, all, force, ordered bool) (err error) {
+	defer w.pushed(time.Now(), &err)
 	if w.state() == InStep {
 		w.say(Pending, "")
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
@@ -114,7 +115,10 @@ func (c *Controller) Unfreeze(ctx context.Context, author string) error {
 // before goes on running, and status says why. Reading and compiling happen
 // aside: steering does not wait for them. Reloads take turns, so that none
 // puts back what a later one has read.
-func (c *Controller) Reload(ctx context.Context, force bool) error {
+func (c *Controller) Reload(ctx context.Context, force bool) (err error) {
+	if c.deps.Reloaded != nil {
+		defer func(began time.Time) { c.deps.Reloaded(began, err) }(time.Now())
+	}
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()

@@ -214,6 +214,7 @@ func (c *Controller) adopt(l *Loaded, calm map[string]steer.Calm) {
 		}
 		c.groups[i] = g
 	}
+	c.inheritContents(groups)
 	for pool, o := range c.overrides {
 		if c.pools[pool] == nil {
 			c.deps.Log.Warn("override dropped: its pool is no longer configured", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)

@@ -54,7 +54,7 @@ var table = map[string]string{
 	"internal/known":         "",
 	"internal/audit":         "config health resolver/steer x/net",
 	"internal/audit/look":    "config health health/probe internal/audit resolver/steer resolver/zone miekg/dns x/sys",
-	"internal/demo":          "config internal/admin internal/cdntest internal/controller internal/node x/sync",
+	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
 	"cmd/shunt":              "config health internal/admin internal/controller internal/drill internal/event internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term providers providers/plan",

@@ -13,6 +13,7 @@ import (
 type collector struct {
 	s      Sources
 	probes *probes
+	out    *out
 	descs  map[string]*prometheus.Desc
 
 	mu      sync.Mutex // guards what follows, and has scrapes take turns
@@ -20,8 +21,8 @@ type collector struct {
 	rest    map[string]uint64 // answers of pools beyond the ledger, as last shown
 }
 
-func newCollector(s Sources, p *probes) *collector {
-	c := &collector{s: s, probes: p, descs: map[string]*prometheus.Desc{}, rest: map[string]uint64{}}
+func newCollector(s Sources, p *probes, o *out) *collector {
+	c := &collector{s: s, probes: p, out: o, descs: map[string]*prometheus.Desc{}, rest: map[string]uint64{}}
 	for _, f := range Families() {
 		if !kept(f.Name) {
 			c.descs[f.Name] = prometheus.NewDesc(f.Name, f.Help, f.Labels, nil)
@@ -34,7 +35,8 @@ func newCollector(s Sources, p *probes) *collector {
 // instead of read.
 func kept(name string) bool {
 	switch name {
-	case "shunt_events_total", "shunt_probe_results_total", "shunt_probe_phase_duration_seconds", "shunt_lookup_results_total", "shunt_lookup_duration_seconds":
+	case "shunt_events_total", "shunt_probe_results_total", "shunt_probe_phase_duration_seconds", "shunt_lookup_results_total", "shunt_lookup_duration_seconds",
+		"shunt_provider_pushes_total", "shunt_provider_push_duration_seconds":
 		return true
 	}
 	return false
@@ -71,6 +73,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		c.node(out, status)
 		c.pools(out, status)
 		c.services(out)
+	}
+	if c.s.Secondaries != nil {
+		c.secondaries(out)
+	}
+	if c.s.Providers != nil {
+		c.providers(out)
 	}
 	if c.s.Certificate != nil {
 		out.moment("shunt_certificate_end_timestamp_seconds", c.s.Certificate())

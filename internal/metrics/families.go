@@ -115,6 +115,21 @@ func nodeFamilies() []Family {
 
 func outFamilies() []Family {
 	return []Family{
+		row(Gauge, "shunt_secondary_state", "secondary state", "1 for the state of the secondary, 0 for the others: in_step, behind, silent, unknown."),
+		row(Gauge, "shunt_secondary_zones", "secondary", "Zones that the secondary should serve, the catalog among them."),
+		row(Gauge, "shunt_secondary_zones_behind", "secondary", "Zones that the secondary does not serve as we do."),
+		row(Gauge, "shunt_secondary_lag_seconds", "secondary", "Seconds since the oldest change that the secondary does not serve; 0 when it is in step."),
+		row(Counter, "shunt_transfers_total", "secondary kind result", "Transfers of zones that ended, by kind: axfr, ixfr, or soa where nothing had changed; done, or failed on their way. Who is no secondary of the configuration is other."),
+		row(Counter, "shunt_transfer_bytes_total", "secondary kind", "Octets of transfers, those that failed included."),
+		row(Gauge, "shunt_provider_state", "provider kind state", "1 for the state of the DNS provider, 0 for the others: in_step, pending, failing, denied, held, drift, unverified."),
+		row(Gauge, "shunt_provider_state_since_timestamp_seconds", "provider", "When the provider came to its state, in seconds since 1970."),
+		row(Gauge, "shunt_provider_names", "provider", "Names that are kept in step at the provider."),
+		row(Gauge, "shunt_provider_names_waiting", "provider", "Names that are not in step yet."),
+		row(Gauge, "shunt_provider_names_drifted", "provider", "Names that somebody else had changed when all was last compared."),
+		row(Gauge, "shunt_provider_names_held", "provider", "Names that are left as they are, because of records of others; at most 100 are counted."),
+		row(Gauge, "shunt_provider_generation", "provider stage", "Generation of the snapshot that was pushed, and of the one that the provider's servers were seen to serve (verified)."),
+		row(Counter, "shunt_provider_pushes_total", "provider result", "Pushes that ended: done, superseded by a newer answer, refused as too large, failed, or stopped."),
+		row(Histogram, "shunt_provider_push_duration_seconds", "provider", "Seconds that pushes took, with their verification."),
 		row(Counter, "shunt_tap_queries_total", "tap", "Sampled queries that a tap handed on."),
 		row(Counter, "shunt_tap_dropped_total", "tap reason", "Sampled queries that a tap did not hand on: its ring was full, or its reader was away (lost)."),
 	}

@@ -19,7 +19,9 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver"
+	"github.com/shunt-dns/shunt/resolver/xfr"
 )
 
 // Sources are where the numbers come from. Their methods are called at each
@@ -29,6 +31,8 @@ type Sources struct {
 	DNS     DNS
 	Node    Node
 
+	Secondaries func() []xfr.Secondary
+	Providers   func() []providers.Status
 	Certificate func() time.Time // end of the certificate that the node's own listeners show; zero: there is none
 	Taps        func() []Tap
 }
@@ -59,20 +63,21 @@ type Tap struct {
 type Metrics struct {
 	registry *prometheus.Registry
 	probes   *probes
+	out      *out
 	events   *prometheus.CounterVec
 	log      *slog.Logger
 }
 
 // New returns the metrics of s. What goes wrong in a scrape is logged to log.
 func New(s Sources, log *slog.Logger) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), probes: newProbes(), log: log}
+	m := &Metrics{registry: prometheus.NewRegistry(), probes: newProbes(), out: newOut(), log: log}
 	row := rowOf("shunt_events_total")
 	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{Name: row.Name, Help: row.Help}, row.Labels)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.probes, m.events,
-		newCollector(s, m.probes),
+		m.probes, m.events, m.out.pushes, m.out.durations,
+		newCollector(s, m.probes, m.out),
 	)
 	return m
 }

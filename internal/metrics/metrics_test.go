@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,9 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver"
+	"github.com/shunt-dns/shunt/resolver/xfr"
 )
 
 // A fakeNode is a server and a controller in one.
@@ -75,13 +78,23 @@ func metricsOf(f *fakeNode) *Metrics {
 	m := New(Sources{
 		Version: "v1.2.3", DNS: f, Node: f,
 		Certificate: func() time.Time { return time.Unix(1900000000, 0) },
-		Taps:        func() []Tap { return []Tap{{"farm", 100, 7, 2}} },
+		Secondaries: func() []xfr.Secondary {
+			return []xfr.Secondary{{Name: "nsd", State: xfr.Behind, Zones: 3, Behind: 2, Lag: 12.5}}
+		},
+		Providers: func() []providers.Status {
+			return []providers.Status{{Name: "cf", Kind: "cloudflare", State: providers.InStep, Since: time.Unix(1900000000, 0), Names: 5, Waiting: 1, Drift: 2, Pushed: 42, Verified: 41}}
+		},
+		Taps: func() []Tap { return []Tap{{"farm", 100, 7, 2}} },
 	}, slog.New(slog.DiscardHandler))
 	edge := health.Target{Pool: "alpha", Monitor: "web", Addr: netip.MustParseAddr("192.0.2.1")}
 	m.Observe(edge, health.Result{OK: true, Phases: health.Phases{Connect: time.Millisecond, TLS: 2 * time.Millisecond, Processing: 3 * time.Millisecond, Transfer: time.Millisecond, Total: 7 * time.Millisecond}})
 	m.Observe(edge, health.Result{Class: health.Edge5xx, Phases: health.Phases{Connect: time.Millisecond, Total: 2 * time.Millisecond}})
 	m.Observe(edge, health.Result{Class: health.Internal, Phases: health.Phases{Total: time.Hour}})
 	m.Observe(health.Target{Pool: "alpha"}, health.Result{OK: true, Phases: health.Phases{Total: 20 * time.Millisecond}})
+	m.Pushed(providers.Pushed{Provider: "cf", Began: time.Unix(1, 0), Ended: time.Unix(3, 0), Result: providers.Done})
+	m.Transferred("nsd", xfr.Transfer{Kind: xfr.IXFR, Octets: 300}, nil)
+	m.Transferred("nsd", xfr.Transfer{Kind: xfr.IXFR, Octets: 100}, errors.New("broken off"))
+	m.Transferred("192.0.2.7", xfr.Transfer{Kind: xfr.AXFR, Octets: 1000}, nil)
 	m.Event(event.Event{Kind: event.Transition, Level: event.Warning})
 	return m
 }
@@ -155,6 +168,20 @@ shunt_alarms{code="pool-down",severity="warning"} 2
 shunt_alarms{code="blind",severity="critical"} 1
 shunt_events_total{kind="transition",level="warning"} 1
 shunt_certificate_end_timestamp_seconds 1.9e+09
+shunt_secondary_state{secondary="nsd",state="behind"} 1
+shunt_secondary_state{secondary="nsd",state="in_step"} 0
+shunt_secondary_zones_behind{secondary="nsd"} 2
+shunt_secondary_lag_seconds{secondary="nsd"} 12.5
+shunt_transfers_total{kind="ixfr",result="done",secondary="nsd"} 1
+shunt_transfers_total{kind="ixfr",result="failed",secondary="nsd"} 1
+shunt_transfers_total{kind="axfr",result="done",secondary="other"} 1
+shunt_transfer_bytes_total{kind="ixfr",secondary="nsd"} 400
+shunt_provider_state{kind="cloudflare",provider="cf",state="in_step"} 1
+shunt_provider_state{kind="cloudflare",provider="cf",state="failing"} 0
+shunt_provider_names_drifted{provider="cf"} 2
+shunt_provider_generation{provider="cf",stage="verified"} 41
+shunt_provider_pushes_total{provider="cf",result="done"} 1
+shunt_provider_push_duration_seconds_sum{provider="cf"} 2
 shunt_tap_queries_total{tap="farm"} 100
 shunt_tap_dropped_total{reason="full",tap="farm"} 7
 shunt_tap_dropped_total{reason="lost",tap="farm"} 2

@@ -31,6 +31,7 @@ import (
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
 	"github.com/shunt-dns/shunt/internal/tap"
+	"github.com/shunt-dns/shunt/internal/trace"
 	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/resolver"
@@ -67,6 +68,7 @@ type Node struct {
 	providers *providers.Keeper // keeps DNS providers in step
 	metrics   *metrics.Metrics
 	taps      *tap.Taps
+	traces    *trace.Traces
 	set       atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
 
 	first   sync.Once
@@ -148,6 +150,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 		Conditions: n.conditions,
 		Event:      n.say,
+		Reloaded:   n.reloaded,
 	})
 	n.observability()
 	return nil
@@ -233,6 +236,7 @@ func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
 	n.taps.Adopt(l.Config.Taps)
+	n.traces.Adopt(l.Config.Traces)
 	if err := n.primary.Reload(l.Config); err != nil {
 		n.opts.Log.Error("secondaries stay as they were", "error", err)
 	}
@@ -258,6 +262,7 @@ func (n *Node) Serving() <-chan struct{} { return n.serving }
 // the first round of probes, which the longest timeout bounds.
 func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	defer n.close()
+	defer n.traces.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.events.Run(ctx) })
 	g.Go(func() error { return n.runner.Run(ctx) })

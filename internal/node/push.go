@@ -19,6 +19,7 @@ func (n *Node) pushes(cfg *config.Config) (err error) {
 		Custom: n.opts.Custom,
 		Log:    n.opts.Log,
 		Event:  n.say,
+		Pushed: n.pushed,
 	})
 	return err
 }

@@ -11,7 +11,7 @@ import (
 // transfers makes what hands zones to secondaries; the server turns to it for
 // what needs keys.
 func (n *Node) transfers(cfg *config.Config) (err error) {
-	n.primary, err = xfr.New(cfg, xfr.Deps{Dir: cfg.Node.StateDir, Log: n.opts.Log, Event: n.say})
+	n.primary, err = xfr.New(cfg, xfr.Deps{Dir: cfg.Node.StateDir, Log: n.opts.Log, Event: n.say, Transferred: n.transferred})
 	if err != nil {
 		return fmt.Errorf("transfers: %w", err)
 	}

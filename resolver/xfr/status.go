@@ -226,11 +226,7 @@ func (l *lateness) what() string {
 		zones = fmt.Sprintf("%d zones, %s the longest", l.zones, w.origin)
 	}
 	state, _ := w.state()
-	at := w.peer.Address
-	if w.peer.Serves.IsValid() {
-		at = w.peer.Serves
-	}
-	what := fmt.Sprintf("%s has not served %s as it is for %v", at, zones, l.lag.Round(time.Second))
+	what := fmt.Sprintf("%s has not served %s as it is for %v", w.peer.Address, zones, l.lag.Round(time.Second))
 	if state == Behind {
 		what += fmt.Sprintf(": serial %d instead of %d", w.seen, w.want)
 	}

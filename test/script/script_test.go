@@ -79,6 +79,8 @@ func run(m *testing.M) int {
 //	keep VARIABLE            the last stdout
 //	reader start SOCKET      a reader of dnstap on a socket, or on $READER for tcp; end, file FILE
 //	reader has REGEXP        waits until it has read such a line (see tap_test.go)
+//	receiver start           one of traces, at $RECEIVER
+//	receiver has REGEXP      waits until it has such a span (see trace_test.go)
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
@@ -93,6 +95,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(cmds, fileCommands())
 	maps.Copy(cmds, metricsCommands())
 	maps.Copy(cmds, tapCommands())
+	maps.Copy(cmds, traceCommands())
 	maps.Copy(cmds, webCommands())
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
@@ -113,7 +116,8 @@ type stage struct {
 	edges map[string]*edge
 	told  chan string // what systemd was told; nil until it is played
 
-	reader *tapReader // of dnstap
+	reader   *tapReader // of dnstap
+	receiver *traceReceiver
 }
 
 type stageKey struct{}

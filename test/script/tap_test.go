@@ -142,4 +142,3 @@ func (t *taptext) read(in *dnstap.FrameStreamInput) {
 		t.mu.Unlock()
 	}
 }
-
