@@ -51,3 +51,14 @@ func (c *Controller) recallContents(saved map[string]savedContent) {
 		c.groups[at].last = zone.Pack([]zone.Variant{{Pool: s.Pool, Weight: 1, Addrs: s.Addrs, HTTPS: s.HTTPS, Host: s.Host}})
 	}
 }
+
+// inheritContents has groups that nobody inherited, as one that a new service
+// was put in front of, keep the contents that their services had in before.
+func (c *Controller) inheritContents(before []*group) {
+	for _, was := range before {
+		at := c.loaded.Set.Group(was.service.Name)
+		if at >= 0 && c.groups[at].last == nil {
+			c.groups[at].last = was.last
+		}
+	}
+}

@@ -346,18 +346,30 @@ func TestEmptyKeepsContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds("reloaded", "198.51.100.1 198.51.100.2", 6)
+	text := strings.Replace(serialConfig, "KIND", "counter", 1)
+	another := "      - {name: first, pools: [h], flatten: true}\n"
+	writeFile(t, l.dir, "shunt.yaml", strings.Replace(text, "      - {name: flat", another+"      - {name: flat", 1))
+	if err := b.Reload(context.Background(), false); err != nil {
+		t.Fatal(err)
+	}
+	holds("reloaded with a service that is like it, and before it", "198.51.100.1 198.51.100.2", 7)
+	writeFile(t, l.dir, "shunt.yaml", text)
+	if err := b.Reload(context.Background(), true); err != nil {
+		t.Fatal(err)
+	}
+	holds("and without it", "198.51.100.1 198.51.100.2", 8)
 	b.stop()
 	b = l.start("a+ b+")
-	holds("restarted", "198.51.100.1 198.51.100.2", 6)
+	holds("restarted", "198.51.100.1 198.51.100.2", 8)
 	b.stop()
 	b = l.start("a+ b+")
-	holds("restarted again", "198.51.100.1 198.51.100.2", 6)
+	holds("restarted again", "198.51.100.1 198.51.100.2", 8)
 	saved(b)
 	l.kill(b)
 	b = l.start("a+ b+")
-	holds("killed", "198.51.100.1 198.51.100.2", 6+leap+2)
+	holds("killed", "198.51.100.1 198.51.100.2", 8+leap+2)
 	resolved(b, "198.51.100.9")
-	holds("resolved again", "198.51.100.9", 6+leap+3)
+	holds("resolved again", "198.51.100.9", 8+leap+3)
 }
 
 // TestSerialsHold draws lives: whatever happens in whatever order, a serial
