@@ -34,6 +34,7 @@ var table = map[string]string{
 	"providers/plan":         "miekg/dns",
 	"providers/kind":         "config providers/plan libdns miekg/dns go-ovh hcloud scaleway aws smithy x/oauth2 godo",
 	"internal/event":         "internal/durable",
+	"internal/alert":         "config internal/durable go-pagerduty slack-go go-mail",
 	"internal/durable":       "",
 	"internal/trace":         "config health otel",
 	"internal/metrics":       "health internal/controller internal/event providers resolver resolver/xfr prometheus",
@@ -54,10 +55,11 @@ var table = map[string]string{
 	"internal/known":         "",
 	"internal/audit":         "config health resolver/steer x/net",
 	"internal/audit/look":    "config health health/probe internal/audit resolver/steer resolver/zone miekg/dns x/sys",
-	"internal/demo":          "config internal/cdntest internal/controller internal/node x/sync",
+	"internal/demo":          "config internal/admin internal/cdntest internal/controller internal/node x/sync",
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
-	"cmd/shunt":              "config health internal/admin internal/controller internal/drill internal/event internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term providers providers/plan",
+	"cmd/shunt":              "cmd/shunt/command",
+	"cmd/shunt/command":      "config health internal/admin internal/controller internal/drill internal/event internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term providers providers/plan providers/kind",
 }
 
 // modules are the third-party modules by the short names of the table.
@@ -79,6 +81,9 @@ var modules = map[string]string{
 	"x/time":       "golang.org/x/time",
 	"gonum/plot":   "gonum.org/v1/plot",
 	"libdns":       "github.com/libdns/libdns",
+	"go-pagerduty": "github.com/PagerDuty/go-pagerduty",
+	"slack-go":     "github.com/slack-go/slack",
+	"go-mail":      "github.com/wneessen/go-mail",
 	"aws":          "github.com/aws/aws-sdk-go-v2",
 	"smithy":       "github.com/aws/smithy-go",
 	"godo":         "github.com/digitalocean/godo",

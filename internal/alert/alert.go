@@ -1,0 +1,390 @@
+// Package alert tells people and machines of alarms, by the routes of the
+// configuration: a [Book] for each says what is to be told, and the [Teller]
+// tells it, again and again until it is taken.
+//
+// It raises no alarm of its own but that a route fails, decides nothing, and
+// never holds up who decides: a receiver that hangs delays its own route only.
+package alert
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/durable"
+)
+
+// Deps are what a Teller works with.
+type Deps struct {
+	Node     string
+	Path     string                                         // of the file that keeps what was told; "": nothing outlives the process
+	Alarms   func() []Alarm                                 // that hold now; must not block
+	Happened func(after uint64) (list []Alarm, last uint64) // what happened since the event called after, and the last event looked at; nil: nothing does
+	Send     func(context.Context, *config.Alert, Message) error
+	Log      *slog.Logger
+}
+
+const (
+	look       = time.Second      // between looks at the alarms
+	patience   = 15 * time.Second // for one delivery
+	firstPause = time.Second      // after a delivery that failed, doubled by each
+	lastPause  = 5 * time.Minute
+	stopWait   = 2 * time.Second  // for the disk, at the end
+	failing    = 30 * time.Second // how long a route fails before that is an alarm
+)
+
+// A Later is the error of a receiver that wants a delivery later.
+type Later struct {
+	After time.Duration
+	Why   string
+}
+
+func (l Later) Error() string { return fmt.Sprintf("%s (not before %v)", l.Why, l.After) }
+
+// A Teller tells by every route. Make it with New, then call Run; the other
+// methods may be called from any goroutine meanwhile.
+type Teller struct {
+	deps Deps
+
+	mu      sync.Mutex
+	routes  []*route // in the order of the configuration
+	seen    uint64   // last event looked at
+	dirty   bool
+	problem string // why what was told is not saved; "" where it is
+}
+
+// A route is one of the configuration, and how it goes.
+type route struct {
+	book   Book
+	def    *config.Alert
+	poke   chan struct{} // tells its goroutine of news
+	end    chan struct{} // closed when the configuration has it no more
+	since  time.Time     // when its deliveries began to fail; zero: they do not
+	why    string        // of the last failure
+	sent   time.Time     // when the last delivery was taken
+	told   uint64        // items that were taken
+	failed uint64        // deliveries that were not
+}
+
+// saved is the form of the file.
+type saved struct {
+	Seen   uint64          `json:"seen"`
+	Routes map[string]Book `json:"routes"`
+}
+
+// New returns a Teller by routes, which goes on where the process before
+// ended. A file that cannot be read is no reason not to start: then everything
+// that holds is told again, and the log says why.
+func New(routes []config.Alert, d Deps) *Teller {
+	t := &Teller{deps: d}
+	var before saved
+	text, err := os.ReadFile(d.Path)
+	if err == nil {
+		err = json.Unmarshal(text, &before)
+	}
+	if err != nil && d.Path != "" && !errors.Is(err, fs.ErrNotExist) {
+		d.Log.Warn("what people were told of is not known: they are told again", "file", d.Path, "error", err)
+		before = saved{}
+	}
+	t.seen = before.Seen
+	t.use(routes, before.Routes)
+	return t
+}
+
+// Use takes the routes of a new configuration. One of the same name goes on.
+func (t *Teller) Use(routes []config.Alert) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.use(routes, nil)
+}
+
+func (t *Teller) use(routes []config.Alert, before map[string]Book) {
+	was := t.routes
+	t.routes = nil
+	for i := range routes {
+		def := routes[i]
+		r := &route{def: &def, book: before[def.Name], poke: make(chan struct{}, 1), end: make(chan struct{})}
+		if at := slices.IndexFunc(was, func(o *route) bool { return o.def.Name == def.Name }); at >= 0 {
+			o := was[at]
+			r.book, r.since, r.why, r.sent, r.told, r.failed = o.book, o.since, o.why, o.sent, o.told, o.failed
+		}
+		t.routes = append(t.routes, r)
+	}
+	for _, r := range was {
+		close(r.end)
+	}
+	t.dirty = true
+}
+
+// Run looks at the alarms each second, and tells, until ctx ends.
+func (t *Teller) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	var running []*route
+	save, kept := make(chan []byte, 1), make(chan struct{})
+	go func() { defer close(kept); t.keep(save) }()
+	defer func() { // a disk that hangs does not keep the node from stopping
+		close(save)
+		select {
+		case <-kept:
+		case <-time.After(stopWait):
+		}
+	}()
+	for {
+		t.mu.Lock()
+		routes := t.routes
+		t.mu.Unlock()
+		for _, r := range routes {
+			if !slices.Contains(running, r) {
+				work.Go(func() { t.serve(ctx, r) })
+			}
+		}
+		running = routes
+		t.look(time.Now())
+		t.save(save)
+		select {
+		case <-ctx.Done():
+			t.save(save)
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look takes in how things stand, and pokes routes that have something to tell.
+func (t *Teller) look(now time.Time) {
+	alarms := t.deps.Alarms()
+	var happened []Alarm
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.deps.Happened != nil {
+		last := t.seen
+		happened, t.seen = t.deps.Happened(last)
+		t.dirty = t.dirty || t.seen != last
+	}
+	for _, r := range t.routes {
+		before := len(r.book.Pending) + len(r.book.Told)
+		r.book.Next(r.def, now, alarms, happened)
+		t.dirty = t.dirty || before != len(r.book.Pending)+len(r.book.Told)
+		if due := r.book.Due(r.def); !due.IsZero() && !now.Before(due) {
+			select {
+			case r.poke <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// serve delivers by r until the configuration has it no more, or ctx ends.
+func (t *Teller) serve(ctx context.Context, r *route) {
+	pause := firstPause
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.end:
+			return
+		case <-r.poke:
+		}
+		wait, ok := t.deliver(ctx, r, pause)
+		if ok {
+			pause = firstPause
+			continue
+		}
+		pause = min(2*pause, lastPause)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.end:
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// deliver tells by r what waits. Where that fails it returns how long to wait:
+// pause, give or take a half, or what the receiver asks for.
+func (t *Teller) deliver(ctx context.Context, r *route, pause time.Duration) (wait time.Duration, ok bool) {
+	t.mu.Lock()
+	m := Message{ID: crand.Text(), Node: t.deps.Node, At: time.Now(), Items: r.book.Items()}
+	t.mu.Unlock()
+	if len(m.Items) == 0 {
+		return 0, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := t.send(ctx, r.def, m)
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dirty = true
+	if err == nil {
+		if r.why != "" {
+			t.deps.Log.Info("alerts are taken again", "route", r.def.Name, "kind", r.def.Kind)
+		}
+		r.book.Sent(now, m.Items)
+		r.since, r.why, r.sent, r.told = time.Time{}, "", now, r.told+uint64(len(m.Items))
+		return 0, true
+	}
+	if r.why == "" {
+		t.deps.Log.Error("alerts are not taken", "route", r.def.Name, "kind", r.def.Kind, "error", err)
+	}
+	if r.since.IsZero() {
+		r.since = now
+	}
+	r.why, r.failed = err.Error(), r.failed+1
+	var later Later
+	if errors.As(err, &later) && later.After > 0 {
+		return min(later.After, lastPause), false
+	}
+	return pause/2 + rand.N(pause), false
+}
+
+// send delivers m. A panic on the way is an error like any other.
+func (t *Teller) send(ctx context.Context, r *config.Alert, m Message) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	return t.deps.Send(ctx, r, m)
+}
+
+// save hands what was told to keep, where it changed. A disk that is slow gets
+// the latest only.
+func (t *Teller) save(to chan []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.dirty || t.deps.Path == "" {
+		return
+	}
+	s := saved{Seen: t.seen, Routes: map[string]Book{}}
+	for _, r := range t.routes {
+		s.Routes[r.def.Name] = r.book
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.problem = err.Error()
+		return
+	}
+	select {
+	case <-to:
+	default:
+	}
+	to <- text // there is room: nobody else writes
+	t.dirty = false
+}
+
+// keep writes what it is given.
+func (t *Teller) keep(texts <-chan []byte) {
+	for text := range texts {
+		err := durable.Replace(t.deps.Path, text)
+		t.mu.Lock()
+		t.problem = ""
+		if err != nil {
+			t.problem, t.dirty = err.Error(), true
+		}
+		t.mu.Unlock()
+	}
+}
+
+// A Status is how one route goes.
+type Status struct {
+	Name    string     `json:"name"`
+	Kind    string     `json:"kind"`
+	State   string     `json:"state"`           // idle, waiting or failing
+	Why     string     `json:"why,omitempty"`   // of the last failure, while it fails
+	Since   *time.Time `json:"since,omitempty"` // when it began to fail
+	Sent    *time.Time `json:"sent,omitempty"`  // when it last delivered
+	Told    uint64     `json:"told"`            // items delivered since the start
+	Failed  uint64     `json:"failed"`          // attempts that failed
+	Pending int        `json:"pending"`         // items that wait
+}
+
+// Status lists the routes in the order of the configuration.
+func (t *Teller) Status() []Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]Status, 0, len(t.routes))
+	for _, r := range t.routes {
+		s := Status{Name: r.def.Name, Kind: string(r.def.Kind), State: "idle", Why: r.why, Told: r.told, Failed: r.failed, Pending: len(r.book.Pending)}
+		switch {
+		case !r.since.IsZero():
+			since := r.since
+			s.State, s.Since = "failing", &since
+		case s.Pending > 0:
+			s.State = "waiting"
+		}
+		if !r.sent.IsZero() {
+			sent := r.sent
+			s.Sent = &sent
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Failing returns the routes that have failed for a while, as alarms, and that
+// what was told is not saved.
+func (t *Teller) Failing() []Alarm {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []Alarm
+	for _, r := range t.routes {
+		if !r.since.IsZero() && time.Since(r.since) >= failing {
+			out = append(out, Alarm{Code: "alert-failing", Severity: "warning", Subject: r.def.Name, Since: r.since,
+				What: fmt.Sprintf("alerts by the route %s are not taken: %s", r.def.Name, r.why), Mend: "mend the receiver or the route; shunt alert test " + r.def.Name + " tries it"})
+		}
+	}
+	if t.problem != "" {
+		out = append(out, Alarm{Code: "alerts-not-saved", Severity: "warning", What: t.problem, Mend: "after a restart alarms are told again; look at node.state_dir"})
+	}
+	return out
+}
+
+// Test sends a message that says it is a test, at once: by the route called
+// name, or by every one where that is "". It returns what came of it, by the
+// route's name; the error is for a name that no route has.
+func (t *Teller) Test(ctx context.Context, name, author string) (map[string]error, error) {
+	t.mu.Lock()
+	routes := slices.Clone(t.routes)
+	t.mu.Unlock()
+	var names []string
+	out, mu := map[string]error{}, sync.Mutex{}
+	var work sync.WaitGroup
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	now := time.Now()
+	for _, r := range routes {
+		names = append(names, r.def.Name)
+		if name != "" && name != r.def.Name {
+			continue
+		}
+		m := Message{ID: crand.Text(), Node: t.deps.Node, At: now, Items: []Item{{Alarm{Code: "test", Severity: "warning", Subject: r.def.Name, Since: now,
+			What: "this is a test of the route, by " + author, Mend: "nothing is wrong"}, Happened, nil}}}
+		work.Go(func() {
+			err := t.send(ctx, r.def, m)
+			mu.Lock()
+			defer mu.Unlock()
+			out[r.def.Name] = err
+		})
+	}
+	work.Wait()
+	if len(out) == 0 && name != "" {
+		return nil, fmt.Errorf("there is no route %q (the routes are: %s)", name, strings.Join(names, ", "))
+	}
+	return out, nil
+}
