@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"fmt"
@@ -87,7 +87,8 @@ func serve(c *cobra.Command, g *global, flags []config.Setting) error {
 		Load:     load,
 		Log:      log,
 		Known:    known,
-		Version:  version,
+		Version:  g.built,
+		Custom:   g.custom,
 		Progress: progress(c.ErrOrStderr(), "first probes done"),
 	})
 	if err != nil {
@@ -127,7 +128,7 @@ func (g *global) check(progress func(done, all int)) (*controller.Loaded, error)
 	if err != nil && !ok {
 		return nil, err
 	}
-	rest, ok := config.IsProblems(node.Check(cfg, nil))
+	rest, ok := config.IsProblems(node.Check(cfg, g.custom))
 	if !ok && err == nil {
 		return l, nil
 	}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/providers/kind"
 )
 
 // A usageError is a command line that cannot be understood: exit code 2.
@@ -23,14 +24,20 @@ type global struct {
 	config string
 	socket string
 	json   bool
+
+	built  string                 // which version this build is
+	custom map[string]kind.Opener // modules for DNS providers that it brings along
 }
 
 // The places where a configuration is looked for, in this order.
 var defaultPaths = []string{"shunt.yaml", "/etc/shunt/shunt.yaml"}
 
 // newRoot returns the whole command tree.
-func newRoot() *cobra.Command {
-	g := &global{}
+func newRoot(options ...Option) *cobra.Command {
+	g := &global{built: "dev"}
+	for _, o := range options {
+		o(g)
+	}
 	var asked bool // for the version
 	root := &cobra.Command{
 		Use:   "shunt",

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 )
 
 // newDemo is `shunt demo`.
-func newDemo(*global) *cobra.Command {
+func newDemo(g *global) *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -23,7 +23,7 @@ The demo brings its own configuration: --config, --socket and --json have no
 effect on it.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return demo.Run(c.Context(), demo.Options{Once: once, Out: c.OutOrStdout(), Log: c.ErrOrStderr(), Version: version, Self: os.Args[0]})
+			return demo.Run(c.Context(), demo.Options{Once: once, Out: c.OutOrStdout(), Log: c.ErrOrStderr(), Version: g.built, Self: os.Args[0]})
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the scene")

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -239,7 +239,7 @@ func (g *global) version(c *cobra.Command) error {
 	v := struct {
 		Version string `json:"version"`
 		Go      string `json:"go"`
-	}{version, runtime.Version()}
+	}{g.built, runtime.Version()}
 	return g.print(c.OutOrStdout(), v, func() { fmt.Fprintf(c.OutOrStdout(), "shunt %s (%s)\n", v.Version, v.Go) })
 }
 
