@@ -2,6 +2,10 @@ package kind_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +81,33 @@ func checkAbilities(t *testing.T, name string, a kind.Abilities, p kind.Provider
 		t.Errorf("%s: %+v", name, a)
 	case !slices.IsSorted(a.TTLs):
 		t.Errorf("%s: its TTLs are not in order", name)
+	}
+}
+
+// TestDocument holds the table of abilities in docs/beside-your-providers.md
+// to what the kinds say.
+func TestDocument(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "beside-your-providers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes := map[bool]string{true: "yes", false: "no"}
+	compares := map[bool]string{true: "yes", false: "a look before"}
+	for _, k := range config.ProviderKinds() {
+		p, err := kind.Open(config.Provider{Name: "x", Kind: k.Kind, Account: account(k)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := p.(kind.Abler).Abilities()
+		lowest := "–"
+		if a.MinTTL > 0 {
+			lowest = fmt.Sprint(int(a.MinTTL.Seconds()), " s")
+		}
+		cells := []string{yes[a.Atomic], compares[a.Expects], lowest, yes[slices.Contains(a.Types, "HTTPS")], yes[a.Alias]}
+		row := regexp.MustCompile("(?m)^\\| `" + k.Kind + "`[^|]* \\| " + regexp.QuoteMeta(strings.Join(cells, " | ")) + ` \|$`)
+		if !row.Match(text) {
+			t.Errorf("the document has no row: | `%s` | %s |", k.Kind, strings.Join(cells, " | "))
+		}
 	}
 }
 
