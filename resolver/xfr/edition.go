@@ -41,16 +41,38 @@ func (e *edition) difference(serial uint32) *delta {
 	return d
 }
 
-// least is what a journal may always take, in octets.
-const least = 1 << 20
+const (
+	// least is what a journal may take, in octets, however small its zone is,
+	// and recordOctets about what a record takes.
+	least        = 1 << 20
+	recordOctets = 64
 
-// recordOctets is about what a record takes.
-const recordOctets = 64
+	// allOctets is about what all journals may take together in memory, but
+	// each of them may take fewOctets.
+	allOctets = 512 << 20
+	fewOctets = 4 << 10
+)
 
-// next returns the edition of serial that follows e by d, where no more than
-// most changes are kept. A nil d is a change that is not known: IXFR cannot go
+// A scope is how far journals go back: by changes, and by octets where there
+// are many zones.
+type scope struct{ changes, octets int }
+
+// scopeOf returns the scope of journals with so many changes for each of so
+// many zones.
+func scopeOf(changes, zones int) scope {
+	return scope{changes, max(fewOctets, allOctets/max(1, zones))}
+}
+
+// trim returns what of chain stays in the journal of a zone with so many
+// records; the latest do.
+func (s scope) trim(chain []*delta, records int) []*delta {
+	return trim(chain, s.changes, min(s.octets, max(least, 2*recordOctets*records)))
+}
+
+// next returns the edition of serial that follows e by d, with what reaches of
+// the journal. A nil d is a change that is not known: IXFR cannot go
 // back over it.
-func (e *edition) next(d *delta, serial uint32, key [16]byte, soa []byte, most int, now time.Time) *edition {
+func (e *edition) next(d *delta, serial uint32, key [16]byte, soa []byte, reach scope, now time.Time) *edition {
 	out := *e
 	out.since = now
 	fresh := base(serial, key, soa)
@@ -61,7 +83,7 @@ func (e *edition) next(d *delta, serial uint32, key [16]byte, soa []byte, most i
 	d.from, d.to, d.key, d.was, d.is = e.serial(), serial, key, e.last().is, soa
 	// A new slice each time: readers have the one before.
 	chain := append(append(make([]*delta, 0, len(e.chain)+1), e.chain...), d)
-	if out.chain = trim(chain, most, max(least, 2*recordOctets*e.records)); len(out.chain) == 0 {
+	if out.chain = reach.trim(chain, e.records); len(out.chain) == 0 {
 		out.chain = []*delta{fresh}
 	}
 	return &out
@@ -74,7 +96,7 @@ func (e *edition) next(d *delta, serial uint32, key [16]byte, soa []byte, most i
 //	this content, under this serial       it goes on
 //	this content, under an earlier one    it goes on: only the serial changed
 //	other content, or none                it begins anew
-func (e *edition) opened(list []*delta, serial uint32, key [16]byte, soa []byte, most int) *edition {
+func (e *edition) opened(list []*delta, serial uint32, key [16]byte, soa []byte, reach scope) *edition {
 	e.chain = []*delta{base(serial, key, soa)}
 	if len(list) == 0 {
 		return e
@@ -83,12 +105,13 @@ func (e *edition) opened(list []*delta, serial uint32, key [16]byte, soa []byte,
 	switch {
 	case end.key != key:
 	case end.to == serial:
-		if e.chain = trim(list, most+1, max(least, 2*recordOctets*e.records)); len(e.chain) == 0 {
+		reach.changes++ // the one that begins it is none
+		if e.chain = reach.trim(list, e.records); len(e.chain) == 0 {
 			e.chain = []*delta{base(serial, key, soa)}
 		}
 	case serialLater(serial, end.to):
 		e.chain = list
-		return e.next(&delta{}, serial, key, soa, most, e.since)
+		return e.next(&delta{}, serial, key, soa, reach, e.since)
 	}
 	return e
 }

@@ -217,12 +217,14 @@ type settler struct {
 	cfg      *config.Config
 	was      *state
 	now      time.Time
+	reach    scope
 	journals map[string][]*delta // that are to be written
 }
 
 // state returns the state of snapshot.
 func (s *settler) state(snapshot *zone.Snapshot) *state {
 	zones := snapshot.Set().Zones()
+	s.reach = scopeOf(s.cfg.Transfer.Journal, len(zones))
 	now := &state{access: s.was.access, content: s.cfg.Transfer.Content, snapshot: snapshot, next: make(chan struct{}), index: s.was.index}
 	if s.was.snapshot == nil || s.was.snapshot.Set() != snapshot.Set() {
 		now.index = make(map[string]int32, len(zones))
@@ -270,7 +272,7 @@ func (s *settler) zone(snapshot *zone.Snapshot, i int32) (*edition, error) {
 	key := snapshot.ContentKey(i, content)
 	e := &edition{origin: z.Name(), zone: i, since: s.now, records: z.Records() + z.Names()}
 	if before == nil {
-		return s.open(e, serial, key, soa, s.cfg.Transfer.Journal), nil
+		return s.open(e, serial, key, soa), nil
 	}
 	e.chain = before.chain
 	var d *delta
@@ -282,22 +284,21 @@ func (s *settler) zone(snapshot *zone.Snapshot, i int32) (*edition, error) {
 			d = nil
 		}
 	}
-	e = e.next(d, serial, key, soa, s.cfg.Transfer.Journal, s.now)
-	s.keep(e, s.cfg.Transfer.Journal)
+	e = e.next(d, serial, key, soa, s.reach, s.now)
+	s.keep(e, s.reach)
 	return e, nil
 }
 
 // open begins the edition of a zone with what its journal holds.
-func (s *settler) open(e *edition, serial uint32, key [16]byte, soa []byte, most int) *edition {
-	list := s.read(e.origin, most)
-	e = e.opened(list, serial, key, soa, most)
-	s.keep(e, most)
+func (s *settler) open(e *edition, serial uint32, key [16]byte, soa []byte) *edition {
+	e = e.opened(s.read(e.origin, s.reach), serial, key, soa, s.reach)
+	s.keep(e, s.reach)
 	return e
 }
 
 // read returns what the journal of a zone holds, if it is to have one.
-func (s *settler) read(origin string, most int) []*delta {
-	if s.p.clerk == nil || most == 0 {
+func (s *settler) read(origin string, reach scope) []*delta {
+	if s.p.clerk == nil || reach.changes == 0 {
 		return nil
 	}
 	list, good, err := s.p.shelf.read(origin)
@@ -310,8 +311,8 @@ func (s *settler) read(origin string, most int) []*delta {
 }
 
 // keep has the journal of e written, if it is to have one.
-func (s *settler) keep(e *edition, most int) {
-	if most > 0 {
+func (s *settler) keep(e *edition, reach scope) {
+	if reach.changes > 0 {
 		s.journals[e.origin] = e.chain
 	}
 }
@@ -331,9 +332,10 @@ func (s *settler) catalog(origin string, zones []*zone.Zone) (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, most := s.was.catalog, max(1, s.cfg.Transfer.Journal)
+	before, reach := s.was.catalog, s.reach
+	reach.changes = max(1, reach.changes)
 	if before == nil || before.origin != origin {
-		return s.openCatalog(&edition{origin: origin, zone: -1, since: s.now, records: c.records, catalog: c}, most)
+		return s.openCatalog(&edition{origin: origin, zone: -1, since: s.now, records: c.records, catalog: c}, reach)
 	}
 	if before.last().key == c.key {
 		return before, nil
@@ -345,8 +347,8 @@ func (s *settler) catalog(origin string, zones []*zone.Zone) (*edition, error) {
 	}
 	e := *before
 	e.catalog, e.records = c, c.records
-	next := e.next(c.difference(before.catalog), serial, c.key, soa, most, s.now)
-	s.keep(next, most)
+	next := e.next(c.difference(before.catalog), serial, c.key, soa, reach, s.now)
+	s.keep(next, reach)
 	return next, nil
 }
 
@@ -357,8 +359,8 @@ func (s *settler) sameZones(zones []*zone.Zone) bool {
 }
 
 // openCatalog begins the catalog with what its journal holds.
-func (s *settler) openCatalog(e *edition, most int) (*edition, error) {
-	list := s.read(e.origin, most)
+func (s *settler) openCatalog(e *edition, reach scope) (*edition, error) {
+	list := s.read(e.origin, reach)
 	serial := uint32(s.now.Unix())
 	if len(list) > 0 {
 		if end := list[len(list)-1]; end.key == e.catalog.key {
@@ -371,8 +373,8 @@ func (s *settler) openCatalog(e *edition, most int) (*edition, error) {
 	if err != nil {
 		return nil, err
 	}
-	e = e.opened(list, serial, e.catalog.key, soa, most)
-	s.keep(e, most)
+	e = e.opened(list, serial, e.catalog.key, soa, reach)
+	s.keep(e, reach)
 	return e, nil
 }
 

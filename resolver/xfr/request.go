@@ -105,12 +105,11 @@ func (r *request) reply(dst []byte, rcode int, now time.Time, tr resolver.Transp
 	if o := r.m.IsEdns0(); o != nil {
 		m.SetEdns0(maxUDP, o.Do())
 	}
-	size := r.size(tr)
+	size := min(r.size(tr), cap(dst))
 	if r.sig != nil {
-		m.Truncate(size - r.sig.key.room())
-	} else {
-		m.Truncate(size)
+		size -= r.sig.key.room()
 	}
+	m.Truncate(size)
 	out, err := m.PackBuffer(dst[:0:cap(dst)])
 	if err != nil {
 		return nil

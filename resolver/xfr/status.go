@@ -141,7 +141,9 @@ func (s *Secondary) take(w *watch, now time.Time) {
 		z.Seen = &seen
 	}
 	s.Zones++
-	s.ZonesSeen = append(s.ZonesSeen, z)
+	if state != InStep || len(s.ZonesSeen) < maxSerials {
+		s.ZonesSeen = append(s.ZonesSeen, z)
+	}
 	if w.catalog {
 		return // shown, and not judged: see watch
 	}
@@ -226,7 +228,11 @@ func (l *lateness) what() string {
 		zones = fmt.Sprintf("%d zones, %s the longest", l.zones, w.origin)
 	}
 	state, _ := w.state()
-	what := fmt.Sprintf("%s has not served %s as it is for %v", w.peer.Address, zones, l.lag.Round(time.Second))
+	at := w.peer.Address
+	if w.peer.Serves.IsValid() {
+		at = w.peer.Serves
+	}
+	what := fmt.Sprintf("%s has not served %s as it is for %v", at, zones, l.lag.Round(time.Second))
 	if state == Behind {
 		what += fmt.Sprintf(": serial %d instead of %d", w.seen, w.want)
 	}

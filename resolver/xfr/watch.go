@@ -134,7 +134,19 @@ func (p *Primary) follow(s *state) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ws, now := &p.watches, p.deps.Now()
-	if ws.state == s {
+	before := ws.state
+	if ws.state = s; before == s {
+		return
+	}
+	if before != nil && before.alike(s) {
+		for i, e := range s.zones {
+			if e != nil && e != before.zones[i] {
+				ws.wantAll(e, now)
+			}
+		}
+		if s.catalog != nil {
+			ws.wantAll(s.catalog, now)
+		}
 		return
 	}
 	wanted := map[watchKey]bool{}
@@ -155,7 +167,20 @@ func (p *Primary) follow(s *state) {
 			delete(ws.by, k)
 		}
 	}
-	ws.state = s
+}
+
+// alike reports whether t is of the same zones as s.
+func (s *state) alike(t *state) bool {
+	return s.snapshot != nil && t.snapshot != nil && s.snapshot.Set() == t.snapshot.Set() && (s.catalog == nil) == (t.catalog == nil)
+}
+
+// wantAll makes e what every secondary that takes it should serve.
+func (ws *watches) wantAll(e *edition, now time.Time) {
+	for _, peer := range ws.peers {
+		if takes(&peer.Secondary, e.origin) {
+			ws.want(peer, e, now)
+		}
+	}
 }
 
 // enlist makes the peers those of cfg; what is known of one that stays is kept.

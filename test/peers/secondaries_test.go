@@ -32,6 +32,7 @@ type troupe struct {
 	zones   []string
 	catalog string
 	listen  string // further listeners
+	more    int    // services of each zone beside www: s0, s1, …
 	node    *node
 }
 
@@ -65,7 +66,10 @@ func (tr *troupe) configure() {
 	for _, z := range tr.zones {
 		z = strings.TrimSuffix(z, ".")
 		write(tr.t, filepath.Join(tr.dir, z+".zone"), fmt.Sprintf("$TTL 300\n@ IN SOA ns1 hostmaster 1 60 10 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\nmail IN A 192.0.2.1\n@ IN TXT \"%s\"\n", z))
-		fmt.Fprintf(&zones, "  - name: %s\n    file: %s.zone\n    services: [{name: www, pools: [alpha, beta], ttl: 30s}]\n", z, z)
+		fmt.Fprintf(&zones, "  - name: %s\n    file: %s.zone\n    services:\n      - {name: www, pools: [alpha, beta], ttl: 30s}\n", z, z)
+		for i := range tr.more {
+			fmt.Fprintf(&zones, "      - {name: s%d, pools: [alpha, beta], ttl: 30s}\n", i)
+		}
 	}
 	for _, s := range tr.list {
 		at := s.at
@@ -272,6 +276,36 @@ func TestDocumentedSecondaries(t *testing.T) {
 		if s.Transfer == nil || s.Transfer.Kind != "ixfr" {
 			t.Errorf("%s took the change by %+v", name, s.Transfer)
 		}
+	}
+}
+
+// TestManyServices: a failover of 1,000 services in ten zones reaches four
+// secondaries; how long that takes is logged, and no more than bounded.
+func TestManyServices(t *testing.T) {
+	tr := newTroupe(t, "", everyKind...)
+	tr.zones, tr.more = nil, 99
+	for i := range 10 {
+		tr.zones = append(tr.zones, fmt.Sprintf("zone%d.test.", i))
+	}
+	for i, s := range tr.list {
+		tr.list[i] = newSecondary(t, s.name, s.at, primaryAt{addr: tr.at, zones: tr.zones})
+	}
+	tr.begin()
+	tr.inStep()
+	for range 3 {
+		tr.fail(tr.alpha, cdntest.Status(503))
+		tr.node.until("answers move", func() bool { return tr.node.is("s98.zone9.test.", betaAddr.String()) })
+		took := tr.follow(betaAddr)
+		t.Logf("from the first answer of shunt to each secondary's last: %v", took)
+		for name, d := range took {
+			if d > wideBound {
+				t.Errorf("%s took %v", name, d)
+			}
+		}
+		tr.inStep()
+		tr.fail(tr.alpha, cdntest.Healthy())
+		tr.follow(alphaAddr)
+		tr.inStep()
 	}
 }
 

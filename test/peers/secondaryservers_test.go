@@ -125,6 +125,7 @@ options {
 	directory %q; pid-file none; session-keyfile none; lock-file none;
 	listen-on port %d { %s; }; listen-on-v6 { none; };
 	recursion no; dnssec-validation no; notify no; allow-transfer { none; };
+	serial-query-rate 200;
 	%s
 };
 controls {};
@@ -203,6 +204,7 @@ server:
 	cookie-secret-file: %s/none
 	server-count: 1
 	verbosity: 2
+	xfrd-reload-timeout: 0
 remote-control:
 	control-enable: no
 key:
@@ -231,6 +233,8 @@ query-local-address=%s
 secondary=yes
 xfr-cycle-interval=5
 retrieval-threads=1
+cache-ttl=1
+query-cache-ttl=1
 socket-dir=%s
 guardian=no
 daemon=no
