@@ -63,7 +63,6 @@ func (c *Controller) List(w Want) List {
 	type entry struct {
 		name  string
 		group int
-		alike int
 	}
 	var bad, good []entry
 	first := map[int]*int{} // of the groups' entries: how many share it

@@ -85,6 +85,10 @@ func (b *Dashboard) do(w http.ResponseWriter, r *http.Request) {
 		b.fail(w, r, http.StatusForbidden, "This form is out of date.", "Go back, load the page again, and send it once more.")
 		return
 	}
+	if f.Action == "probe" {
+		b.probe(w, r, f)
+		return
+	}
 	c := confirmation{Form: f, Status: b.deps.State.Glance()}
 	if err := b.describe(&c); err != nil {
 		b.again(w, r, c, err.Error())

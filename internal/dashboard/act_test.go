@@ -189,3 +189,17 @@ func TestNext(t *testing.T) {
 		}
 	}
 }
+
+// A probe is run at once, and shown.
+func TestProbe(t *testing.T) {
+	s := well()
+	s.says = func(string, string) (int, any) {
+		return 200, []admin.Report{{Monitor: "web", Endpoint: "192.0.2.1", OK: true, Connect: 1.2, Total: 30}, {Monitor: "web", Endpoint: "192.0.2.2", Class: "edge-5xx", Reason: "answered 503", Total: 8}}
+	}
+	says(t, post(s.open(t), "/do/probe", "pool", "fastly"), 200, "Probe of fastly", "192.0.2.1 web well 1.2 ms", "30 ms", "192.0.2.2 web edge-5xx", "answered 503")
+	if want := "POST /v1/pools/fastly/probe null"; !slices.Equal(s.asked, []string{want}) {
+		t.Errorf("asked %v", s.asked)
+	}
+	s.says = func(string, string) (int, any) { return 400, map[string]string{"error": "there is no pool fastly"} }
+	says(t, post(s.open(t), "/do/probe", "pool", "fastly"), 400, "there is no pool fastly.")
+}

@@ -135,7 +135,7 @@ func (b *Dashboard) pool(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.Pools[i]
-	v := poolView{Row: b.poolRow(p, colors(s.Pools)(p.Name), certAlarms(s.Alarms)), Form: form{Pool: p.Name, For: "1h"}}
+	v := poolView{Row: b.poolRow(p, colors(s.Pools)(p.Name), certAlarms(s.Alarms), allAtOnce), Form: form{Pool: p.Name, For: "1h"}}
 	v.Services = b.deps.State.List(controller.Want{Pool: p.Name}).Found
 	for _, d := range s.Drills {
 		if slices.Contains(d.Pools, p.Name) {

@@ -138,6 +138,23 @@ func (b *Dashboard) journal(w http.ResponseWriter, r *http.Request) {
 	b.show(w, r, "log", http.StatusOK, page{Title: "Log", At: "log", Live: true, Body: l})
 }
 
+// A probing is the body of the page of what monitors saw just now.
+type probing struct {
+	Pool    string
+	Reports []admin.Report
+}
+
+// probe runs the monitors of a pool once, and shows what they see. It moves no
+// verdict, so nobody is asked twice.
+func (b *Dashboard) probe(w http.ResponseWriter, r *http.Request, f form) {
+	reports, err := ask[[]admin.Report](b, r, "POST", "/v1/pools/"+url.PathEscape(f.Pool)+"/probe", nil)
+	if err != nil {
+		b.fail(w, r, http.StatusBadRequest, stop(err.Error()), "")
+		return
+	}
+	b.show(w, r, "probe", http.StatusOK, page{Title: "Probe of " + f.Pool, At: "pools", Body: probing{f.Pool, reports}})
+}
+
 // A login is the body of the page that asks who looks on.
 type login struct{ Action, Next, Wrong string }
 

@@ -18,11 +18,14 @@ import (
 
 // How much the overview shows before it leads to a page of its own.
 const (
+	fewAlarms   = 20
 	fewServices = 12
 	fewPools    = 24
 	fewLanes    = 12
 	fewEvents   = 14
 	perPage     = 50
+	endpoints   = 20   // of a pool in a list
+	allAtOnce   = 1000 // on its own page
 )
 
 // A glance is the body of the overview.
@@ -30,6 +33,7 @@ type glance struct {
 	Status   *controller.Status
 	Rate     rate
 	Alarms   []controller.Alarm
+	More     int                     // alarms that are not shown
 	Forced   []controller.PoolStatus // pools with an override
 	Services serviceTable
 	Pools    poolTable
@@ -41,7 +45,9 @@ type glance struct {
 // overview is the page that says how everything is.
 func (b *Dashboard) overview(w http.ResponseWriter, r *http.Request) {
 	s := b.deps.State.Glance()
-	g := glance{Status: s, Rate: b.samples.rates(), Alarms: unseen(s.Alarms), Timeline: b.timeline(s)}
+	alarms := unseen(s.Alarms)
+	g := glance{Status: s, Rate: b.samples.rates(), Alarms: alarms[:min(len(alarms), fewAlarms)], Timeline: b.timeline(s)}
+	g.More = len(alarms) - len(g.Alarms)
 	for _, p := range s.Pools {
 		if p.Override != nil {
 			g.Forced = append(g.Forced, p)
@@ -170,7 +176,9 @@ type poolRow struct {
 	Latency float64 // in milliseconds; 0: unknown
 	Trend   template.HTML
 	Up      int
-	Cert    *certificate // the one that ends first
+	Shown   []controller.EndpointStatus // of its endpoints, those that are not up first
+	More    int                         // that are not shown
+	Cert    *certificate                // the one that ends first
 	Level   string
 	Note    string // what a person should know of its state
 }
@@ -187,7 +195,7 @@ func (b *Dashboard) poolTable(s *controller.Status, pools []controller.PoolStatu
 	t := poolTable{Found: len(pools), All: len(s.Pools)}
 	color, warned := colors(s.Pools), certAlarms(s.Alarms)
 	for _, p := range pools[:min(len(pools), most)] {
-		t.Rows = append(t.Rows, b.poolRow(p, color(p.Name), warned))
+		t.Rows = append(t.Rows, b.poolRow(p, color(p.Name), warned, endpoints))
 	}
 	return t
 }
@@ -203,8 +211,8 @@ func certAlarms(alarms []controller.Alarm) map[string]bool {
 	return out
 }
 
-// poolRow draws up one pool.
-func (b *Dashboard) poolRow(p controller.PoolStatus, class string, warned map[string]bool) poolRow {
+// poolRow draws up one pool, with most of its endpoints.
+func (b *Dashboard) poolRow(p controller.PoolStatus, class string, warned map[string]bool, most int) poolRow {
 	row := poolRow{PoolStatus: p, Class: class, Latency: latency(&p), Trend: spark(b.samples.trend(p.Name)), Level: "good", Note: b.note(&p)}
 	for _, e := range p.Endpoints {
 		if e.State == up {
@@ -221,6 +229,14 @@ func (b *Dashboard) poolRow(p controller.PoolStatus, class string, warned map[st
 			row.Cert = c
 		}
 	}
+	for _, isUp := range []bool{false, true} {
+		for _, e := range p.Endpoints {
+			if (e.State == up) == isUp && len(row.Shown) < most {
+				row.Shown = append(row.Shown, e)
+			}
+		}
+	}
+	row.More = len(p.Endpoints) - len(row.Shown)
 	switch {
 	case p.State == down:
 		row.Level = "bad"

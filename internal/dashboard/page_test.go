@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"html/template"
 	"net/http"
 	"regexp"
@@ -280,4 +281,48 @@ func TestLatest(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, text, c.want)
 		}
 	}
+}
+
+// However much there is, a page is short and quick to draw: the first services,
+// the worst pools, and of a pool the endpoints that are not up.
+func TestMuch(t *testing.T) {
+	s := well()
+	for i := range 10_000 {
+		v := s.services[0]
+		v.Name = fmt.Sprintf("s%d.example.com.", i)
+		s.services = append(s.services, v)
+	}
+	p := s.status.Pools[0]
+	for i := range 1000 {
+		q := p
+		q.Name = fmt.Sprintf("pool%d", i)
+		if i == 700 {
+			q.State = "down"
+		}
+		s.status.Pools = append(s.status.Pools, q)
+	}
+	for i := range 50 {
+		s.status.Alarms = append(s.status.Alarms, controller.Alarm{Code: "pool-down", Severity: "warning", Subject: fmt.Sprintf("pool%d", i), What: "it fell"})
+	}
+	many := &s.status.Pools[1]
+	for i := range 3000 {
+		e := many.Endpoints[0]
+		e.Addr = fmt.Sprintf("2001:db8::%x", i)
+		if i == 2900 {
+			e.State = "down"
+		}
+		many.Endpoints = append(many.Endpoints, e)
+	}
+	b := s.open(t)
+	w := get(b, "/")
+	says(t, w, 200, "All 10,003 services, and search", "All 1,003 pools, and search", "pool700", "Every service answers, but pool0 is down, pool1 is down, pool2 is down, and 47 more.", "and 30 more alarms", "and 991 pools more")
+	if n := w.Body.Len(); n > 200_000 {
+		t.Errorf("the overview has %d octets", n)
+	}
+	w = get(b, "/pools?q=bunny")
+	says(t, w, 200, "1 pool of 1,003", "3000 of 3001 up", "down 2001:db8::b54", "and 2,981 more")
+	says(t, get(b, "/services?q=s99"), 200, "111 services of 10,003", "page 1 of 3", "s99.example.com", "Later")
+	says(t, get(b, "/services?q=s99&page=3"), 200, "page 3 of 3", "Earlier", "s9999.example.com")
+	says(t, get(b, "/services?q=nothing&page=7"), 200, "0 services of 10,003", "No service is like that.")
+	says(t, get(b, "/pools?page=4"), 200, "page 4 of 21")
 }

@@ -145,16 +145,6 @@ func crowd(t *testing.T, server netip.AddrPort) {
 	}()
 }
 
-// logIn opens the dashboard as one who may write.
-func (s *site) logIn(b *tab) {
-	s.t.Helper()
-	b.open("/")
-	b.until("main", "Log in")
-	b.fill("form.login", "token", s.token)
-	b.press("form.login", "Log in")
-	b.until("main", "All is well")
-}
-
 // fault has an edge do as it is told.
 func (s *site) fault(edge string, f cdntest.Fault) {
 	s.t.Helper()
@@ -349,6 +339,9 @@ func (s *site) explains(b *tab) {
 	b.open("/services/shop.example.test")
 	b.until("main", "By country", "beta 100 %", "DE", "gamma 100 %", "JP")
 	b.shot("places")
+	b.open("/pools/beta")
+	b.press("main", "Probe it now")
+	b.until("main", "Probe of beta", "127.0.1.2 site well")
 }
 
 // pages are those that have no form to be filled in first.

@@ -3,12 +3,13 @@
 // an event comes, and says when the node cannot be reached.
 "use strict";
 (() => {
-  const every = 2000, patience = 6000; // milliseconds
+  const every = 2000, patience = 6000, quiet = 10000; // milliseconds
   const stamp = document.body.dataset.stamp;
   const link = document.getElementById("link");
   const lost = document.getElementById("lost");
   const announce = document.getElementById("announce");
   let seen = Date.now(); // when the node last answered
+  let told = 0;          // when the headline was last read out
   let skew = 0;          // of its clock to ours
   let etag = "", timer = 0, busy = false, again = false, events = null;
 
@@ -92,10 +93,13 @@
     const main = document.getElementById("main");
     if (!fresh || !main) return;
     skew = Date.parse(fresh.dataset.at) - Date.now();
-    const was = main.dataset.level, is = fresh.dataset.level;
+    const was = main.dataset.level, is = fresh.dataset.level, said = main.dataset.said, says = fresh.dataset.said;
     morph(main, fresh);
+    if (was !== is || (said !== says && Date.now() - told > quiet)) {
+      told = Date.now();
+      announce.textContent = says;
+    }
     if (was !== is) {
-      announce.textContent = fresh.dataset.said || document.getElementById("main").dataset.said;
       const icon = document.getElementById("icon");
       if (icon) icon.href = "/static/" + is + ".svg?v=" + stamp;
     }
