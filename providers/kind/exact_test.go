@@ -302,3 +302,22 @@ func TestUnreadable(t *testing.T) {
 		}
 	}
 }
+
+// TestText: a text that is long, quoted, escaped and not ASCII comes back.
+func TestText(t *testing.T) {
+	text := strings.Repeat("a", 300) + ` "quoted" \ back é`
+	for _, name := range []string{"cloudflare", "route53", "googleclouddns", "azure", "digitalocean"} {
+		d, p := play(t, double(t, name))
+		if _, err := p.SetRecords(t.Context(), "example.test.", []libdns.Record{libdns.TXT{Name: "*", TTL: time.Minute, Text: text}}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := p.GetRecords(t.Context(), "example.test.")
+		if err != nil || len(got) != 1 || got[0].RR().Data != text || got[0].RR().Name != "*" {
+			t.Errorf("%s: %v, %v of %q", name, err, got, d.Zone("example.test."))
+		}
+		writes := d.Writes()
+		if _, err := p.SetRecords(t.Context(), "example.test.", got); err != nil || d.Writes() != writes {
+			t.Errorf("%s: what is as it should be was written again: %v", name, err)
+		}
+	}
+}
