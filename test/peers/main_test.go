@@ -28,7 +28,7 @@ func run(m *testing.M) int {
 	// Debian keeps servers where the PATH of an ordinary user does not lead.
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	var missing []string
-	for _, program := range []string{"dig", "kdig", "knotd", "named", "nginx", "nsd", "pdns_server", "pdnsutil", "promtool", "python3", "unbound"} {
+	for _, program := range []string{"dig", "kdig", "knotd", "named", "nginx", "nsd", "pdns_server", "pdnsutil", "prometheus", "promtool", "python3", "unbound"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, program)
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,4 +106,57 @@ func queriesAsRules(t *testing.T, path string) string {
 		fmt.Fprintf(&b, "  - {record: 'query:%d', expr: %q}\n", i, fill.Replace(e))
 	}
 	return b.String()
+}
+
+// TestPrometheusScrapes has a real Prometheus scrape a node at listen.web, with
+// the alert rules as they are: the node is up, and an alarm of its own fires.
+func TestPrometheusScrapes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	edge, web, own := freeTCP(t), freeTCP(t), freeTCP(t)
+	write(t, filepath.Join(dir, "shunt.yaml"), fmt.Sprintf(`
+node: {name: ns1.example.test, state_dir: state}
+listen: {dns: ["127.0.0.1:0"], control: shunt.sock, web: ["%s"]}
+monitors: [{name: web, tcp: {port: %d}, interval: 500ms, timeout: 300ms}]
+pools: [{name: alpha, addresses: [127.0.0.1], monitors: [web]}]
+zones: [{name: example.test, services: [{name: www, pools: [alpha], policy: failover}]}]
+`, web, edge.Port()))
+	serve(t, dir) // its only pool is down: the service fails open
+	rules, err := filepath.Abs("../../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := write(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf(`
+global: {scrape_interval: 500ms, evaluation_interval: 500ms}
+rule_files: [%s]
+scrape_configs: [{job_name: shunt, static_configs: [{targets: ["%s"]}]}]
+`, rules, web))
+	p := start(t, dir, "prometheus", "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+own.String())
+	ask := func(path string) string {
+		r, err := http.Get("http://" + own.String() + path)
+		if err != nil {
+			return err.Error()
+		}
+		defer r.Body.Close()
+		text, _ := io.ReadAll(r.Body)
+		return string(text)
+	}
+	p.until("it has scraped the node", func() bool {
+		return strings.Contains(ask("/api/v1/query?query=up{job=%22shunt%22}"), `"1"]`) && strings.Contains(ask("/api/v1/query?query=shunt_services_failing_open"), `"1"]`)
+	})
+	p.until("the alarm of the node fires", func() bool {
+		text := ask("/api/v1/alerts")
+		return strings.Contains(text, `"alertname":"ShuntAlarmCritical","code":"fail-open"`) && strings.Contains(text, `"state":"firing"`)
+	})
+}
+
+// freeTCP returns an address of loopback that nobody listens on.
+func freeTCP(t testing.TB) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).AddrPort()
 }
