@@ -307,6 +307,54 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestInterrupted: wherever a change is interrupted, and whether or not what was
+// pushed is remembered, whoever goes on ends it.
+func TestInterrupted(t *testing.T) {
+	for _, c := range []struct{ was, is, want string }{
+		{"www A 192.0.2.1; www AAAA 2001:db8::1", "www A 192.0.2.1", "A 192.0.2.1"},
+		{"www A 192.0.2.1; www AAAA 2001:db8::1", "www CNAME cdn.example.net.", "CNAME cdn.example.net."},
+		{"www CNAME cdn.example.net.", "www A 192.0.2.1; www AAAA 2001:db8::1", "A 192.0.2.1; AAAA 2001:db8::1"},
+		{"www A 192.0.2.1", "www AAAA 2001:db8::1", "AAAA 2001:db8::1"},
+	} {
+		for writes := range 5 {
+			for _, forget := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					f := &fake{}
+					s := newStage(t, conf("www", "one"), map[string]*fake{"one": f})
+					s.answers(c.was)
+					after(time.Minute)
+					left := writes
+					f.set(func(f *fake) {
+						f.fail = func(call string) error {
+							if call != "get" {
+								if left--; left < 0 {
+									return errors.New("interrupted")
+								}
+							}
+							return nil
+						}
+					})
+					s.answers(c.is)
+					after(time.Second)
+					s.stop()
+					f.set(func(f *fake) { f.fail = nil })
+					if forget {
+						s.dir = t.TempDir()
+					}
+					s.start()
+					defer s.stop()
+					s.answers(c.is)
+					after(time.Minute)
+					if got := f.of("www.example.com."); got != c.want {
+						t.Errorf("%s to %s, interrupted after %d writes, memory lost %v: %s", c.was, c.is, writes, forget, got)
+					}
+					s.is("one", providers.InStep)
+				})
+			}
+		}
+	}
+}
+
 // TestForeign: records of others hold a name until they are adopted, and keep
 // no other name from being pushed.
 func TestForeign(t *testing.T) {

@@ -419,7 +419,7 @@ func (w *worker) request(ctx context.Context, origin string, steps []plan.Step) 
 func (w *worker) ends(ctx context.Context, err error) bool {
 	var later kind.Later
 	var network net.Error
-	return ctx.Err() != nil || errors.As(err, &later) || errors.As(err, &network) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck) || errors.Is(err, context.Canceled) ||
+	return ctx.Err() != nil || errors.As(err, &later) || errors.As(err, &network) && !errors.Is(err, kind.ErrRefused) || errors.Is(err, kind.ErrDown) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, errTimeout)
 }
 

@@ -201,9 +201,6 @@ func (r Rules) decide(w Wanted, n site) (step Step, held string) {
 	}
 	changes, foreign := difference(w.RRsets, n.sets, n.mark.Types)
 	next := Mark{Owner: r.Owner, Node: r.Node, Stamp: w.Stamp, Types: typesOf(w.RRsets), Gone: w.Gone}
-	if w.Gone {
-		next.Types = n.mark.Types
-	}
 	if ours && n.mark.Stamp > w.Stamp {
 		if len(changes) == 0 && len(foreign) == 0 && n.mark.Gone == w.Gone {
 			return step, ""
@@ -219,13 +216,32 @@ func (r Rules) decide(w Wanted, n site) (step Step, held string) {
 	step = Step{Name: w.Name, Stamp: w.Stamp, Mark: -1, Deletes: w.Gone && slices.ContainsFunc(changes, func(c Change) bool { return isAnswer(c.Set().Type) })}
 	step.Drift = len(changes) > 0 && w.Settled && ours && n.mark.Stamp == w.Stamp && !w.Gone
 	over := w.Gone && n.mark.Gone && len(changes) == 0 && r.Now > n.mark.Stamp+restMillis
-	same := ours && n.mark.Stamp == next.Stamp && n.mark.Gone == next.Gone && slices.Equal(n.mark.Types, next.Types)
+	next.Types = claims(next.Types, changes)
+	same := ours && n.mark.Stamp == next.Stamp && n.mark.Gone == next.Gone && includes(n.mark.Types, next.Types)
 	if over || !same {
 		step.Mark = 0
 		step.Changes = append(step.Changes, r.remark(w.Name, n.marked, next, over))
 	}
 	step.Changes = append(step.Changes, sequence(changes)...)
 	return step, ""
+}
+
+// claims returns types and those of sets that go: until they have gone they are
+// ours, so that whoever goes on after an interruption knows to end them.
+func claims(types []string, changes []Change) []string {
+	for _, c := range changes {
+		if c.After == nil && !slices.Contains(types, c.Before.Type) {
+			types = append(types, c.Before.Type)
+		}
+	}
+	slices.Sort(types)
+	return types
+}
+
+// includes reports whether all of types are among marked. A mark may have more:
+// what has gone since is taken out of it with the next change.
+func includes(marked, types []string) bool {
+	return !slices.ContainsFunc(types, func(t string) bool { return !slices.Contains(marked, t) })
 }
 
 // restMillis is for how long the mark of a name that is gone stays: no plan

@@ -16,7 +16,7 @@ type Mark struct {
 	Owner string
 	Node  string   // who wrote it
 	Stamp uint64   // of the decision; milliseconds since 1970 where clocks are right, and always above every stamp that its node had seen
-	Types []string // that are ours at the name, sorted
+	Types []string // that are ours at the name, or were until the last change, sorted
 	Gone  bool     // the name is no longer steered: what is left of Types goes, and nothing older may bring it back
 }
 
