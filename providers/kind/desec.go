@@ -55,7 +55,7 @@ func (d *deSEC) Abilities() Abilities {
 	return Abilities{
 		Atomic: true,
 		Batch:  500,
-		Rate:   2,
+		Rate:   10, // of reads; writes are few, and told to wait when they are many
 		MinTTL: time.Duration(floor) * time.Second,
 		Types:  []string{"CAA", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA"},
 	}
