@@ -23,7 +23,6 @@ type question struct {
 	key    *key       // that signs it; nil: none
 	origin string     // of the zone
 	notify []byte     // the SOA that NOTIFY carries; nil: ask for the SOA
-	serial uint32     // of that SOA
 }
 
 // An outcome is what became of a question.

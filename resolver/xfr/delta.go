@@ -1,8 +1,6 @@
 package xfr
 
 import (
-	"encoding/binary"
-
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
@@ -160,13 +158,6 @@ func trim(chain []*delta, most, octets int) []*delta {
 		}
 	}
 	return chain
-}
-
-// withSerial returns the SOA record soa, in wire form, with another serial.
-func withSerial(soa []byte, serial uint32) []byte {
-	out := append([]byte(nil), soa...)
-	binary.BigEndian.PutUint32(out[len(out)-soaTail:], serial)
-	return out
 }
 
 // soaTail is how many octets of an SOA the five numbers take that end it,

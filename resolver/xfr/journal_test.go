@@ -56,6 +56,7 @@ func serials(chain []*delta) (out []uint32) {
 // TestJournalCutOff: wherever a crash cuts a journal off, what was whole is
 // read, and nothing else.
 func TestJournalCutOff(t *testing.T) {
+	t.Parallel()
 	s := shelf(t.TempDir())
 	chain := history(t, 4)
 	if _, err := s.replace("example.test.", chain); err != nil {
@@ -89,6 +90,7 @@ func TestJournalCutOff(t *testing.T) {
 // TestJournalDamaged: an octet that is not as it was written is found, and the
 // file is set aside; what lies before it is used.
 func TestJournalDamaged(t *testing.T) {
+	t.Parallel()
 	chain := history(t, 4)
 	rapid.Check(t, func(rt *rapid.T) {
 		s := shelf(t.TempDir())
@@ -125,6 +127,7 @@ func TestJournalDamaged(t *testing.T) {
 // TestClerk: journals are appended to while that pays, and written anew where
 // much of them is no longer wanted, or where they do not lead on.
 func TestClerk(t *testing.T) {
+	t.Parallel()
 	s := shelf(t.TempDir())
 	c := newClerk(s, slog.New(slog.DiscardHandler))
 	stop, over := make(chan struct{}), make(chan struct{})
@@ -171,6 +174,7 @@ func TestClerk(t *testing.T) {
 // TestClerkWithoutDisk: a disk that takes nothing is told of once, and does not
 // keep anybody.
 func TestClerkWithoutDisk(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "gone")
 	var log lockedLog
 	c := newClerk(shelf(dir), slog.New(slog.NewTextHandler(&log, nil)))
@@ -196,6 +200,7 @@ func TestClerkWithoutDisk(t *testing.T) {
 
 // TestJournalNames: each zone has a file of its own, whatever its name.
 func TestJournalNames(t *testing.T) {
+	t.Parallel()
 	s, seen := shelf("d"), map[string]bool{}
 	for _, origin := range []string{".", "example.test.", "0/25.2.0.192.in-addr.arpa.", "..%2f.", `a\.b.test.`, "a.b.test.", strings.Repeat("a.", 127), strings.Repeat("a.", 120) + "b."} {
 		p := s.path(origin)

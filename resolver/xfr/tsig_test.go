@@ -22,6 +22,7 @@ import (
 
 // TestSignatures: what we sign, the library verifies, and the other way round.
 func TestSignatures(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	text := base64.StdEncoding.EncodeToString([]byte(secret))
 	for algorithm, size := range map[string]func() hash.Hash{"hmac-sha256": sha256.New, "hmac-sha384": sha512.New384, "hmac-sha512": sha512.New} {
@@ -56,6 +57,7 @@ func TestSignatures(t *testing.T) {
 // TestBadSignatures: what is no good is told so, over UDP and TCP, in the way
 // of RFC 8945 §5.2.
 func TestBadSignatures(t *testing.T) {
+	t.Parallel()
 	cfg := &config.Config{Keys: []config.Key{testKey("hmac-sha256")},
 		Secondaries: []config.Secondary{{Name: "a", Address: netip.MustParseAddrPort("127.0.0.2:9"), Key: "k.test."}}}
 	w := newWorld(t, t.TempDir(), cfg)

@@ -31,6 +31,7 @@ type double struct {
 	serials  map[string]uint32
 	notified []time.Time
 	forged   bool // wrong answers come before the right one
+	bare     bool // nothing that comes may be signed
 }
 
 func newDouble(t testing.TB) *double {
@@ -63,6 +64,11 @@ func (d *double) serve() {
 		mac := ""
 		if rr := m.IsTsig(); rr != nil {
 			mac = rr.MAC
+			d.mu.Lock()
+			if d.bare {
+				d.t.Error("a question to where clients are answered is signed")
+			}
+			d.mu.Unlock()
 			if err := dns.TsigVerify(append([]byte(nil), buf[:n]...), text, "", false); err != nil {
 				d.t.Errorf("%s is not signed well: %v", dns.OpcodeToString[m.Opcode], err)
 			}
@@ -166,6 +172,7 @@ func follower(d *double, key string) *config.Config {
 // TestNotify: a secondary is told of a change at once, takes it, and is seen to
 // serve it.
 func TestNotify(t *testing.T) {
+	t.Parallel()
 	for _, key := range []string{"", "k.test."} {
 		d := newDouble(t)
 		d.set(func() { d.forged = true })
@@ -208,6 +215,7 @@ func TestNotify(t *testing.T) {
 
 // TestNotifyLost: NOTIFY is repeated until it is answered.
 func TestNotifyLost(t *testing.T) {
+	t.Parallel()
 	d := newDouble(t)
 	w := newWorld(t, t.TempDir(), follower(d, "k.test."))
 	d.set(func() { d.primary = w.addr.String(); d.serials["example.test."] = 0 })
@@ -227,6 +235,7 @@ func TestNotifyLost(t *testing.T) {
 // TestBehind: a secondary that does not follow is told of, and so is its
 // coming back; and one that cannot be asked.
 func TestBehind(t *testing.T) {
+	t.Parallel()
 	d := newDouble(t)
 	w := newWorld(t, t.TempDir(), follower(d, "k.test."))
 	d.set(func() { d.primary = w.addr.String(); d.serials["example.test."] = 9; d.lazy = true })
@@ -279,4 +288,29 @@ func TestBehind(t *testing.T) {
 	d.set(func() { d.deaf = false; d.serials["example.test."] = 12 })
 	w.until("it is not", condition())
 	said("caught up")
+}
+
+// TestServes: a secondary that answers elsewhere than it is told is asked
+// there, as any client asks.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	told, serves := newDouble(t), newDouble(t)
+	cfg := follower(told, "k.test.")
+	cfg.Secondaries[0].Serves = serves.at
+	w := newWorld(t, t.TempDir(), cfg)
+	told.set(func() { told.primary = w.addr.String() })
+	serves.set(func() { serves.serials["example.test."] = 10; serves.bare = true })
+	set := zone.NewSet([]*zone.Zone{testZone(t, "example.test.", "")})
+	w.publishSet(set, 1, 10)
+	w.until("in step", func() bool { return w.p.Status()[0].State == InStep })
+	w.publishSet(set, 2, 11)
+	w.until("it is told", func() bool { told.mu.Lock(); defer told.mu.Unlock(); return len(told.notified) > 0 })
+	w.until("it is behind", func() bool { return w.p.Status()[0].State == Behind })
+	serves.set(func() { serves.serials["example.test."] = 11 })
+	w.until("in step again", func() bool { return w.p.Status()[0].State == InStep })
+	serves.set(func() {
+		if len(serves.notified) > 0 {
+			t.Error("NOTIFY went to where clients are answered")
+		}
+	})
 }

@@ -3,6 +3,7 @@ package xfr
 import (
 	"context"
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,7 +24,10 @@ import (
 	"github.com/shunt-dns/shunt/resolver/zone"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Set("rapid.checks", "40") // each makes servers; -rapid.checks makes it more
+	goleak.VerifyTestMain(m)
+}
 
 // secret keys every TSIG of these tests.
 const secret = "a secret of thirty-two octets..."
