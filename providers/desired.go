@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
@@ -196,20 +195,31 @@ func (w *worker) types() []string {
 
 func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
 
-// wanted returns what plan is to compare in a zone: the entries that take
-// says, fitted, sorted by name; and what cannot be expressed there.
-func (w *worker) wanted(origin string, take func(*entry) bool) (list []plan.Wanted, left []string) {
-	limits := w.limits(origin)
+// byZone returns the names, sorted, of the entries that take says, by zone.
+// What has not been answered since the start is left out.
+func (w *worker) byZone(take func(*entry) bool) map[string][]string {
+	out := map[string][]string{}
 	for name, e := range w.entries {
-		if e.Zone != origin || !take(e) || len(e.sets) == 0 && !e.Gone {
-			continue
+		if take(e) && (len(e.sets) > 0 || e.Gone) {
+			out[e.Zone] = append(out[e.Zone], name)
 		}
+	}
+	for _, names := range out {
+		slices.Sort(names)
+	}
+	return out
+}
+
+// wanted returns what plan is to compare of names, which are in one zone, and
+// what cannot be expressed there.
+func (w *worker) wanted(origin string, names []string) (list []plan.Wanted, left []string) {
+	limits := w.limits(origin)
+	for _, name := range names {
+		e := w.entries[name]
 		fit, not := limits.Fit(origin, e.sets)
 		left = append(left, not...)
 		list = append(list, plan.Wanted{Name: name, RRsets: fit, Stamp: e.Stamp, Fresh: e.fresh, Gone: e.Gone, Settled: e.Settled})
 	}
-	slices.SortFunc(list, func(a, b plan.Wanted) int { return strings.Compare(a.Name, b.Name) })
-	slices.Sort(left)
 	return list, left
 }
 

@@ -192,7 +192,10 @@ func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 		w.look.Drift, w.look.Left = 0, nil
 		w.mu.Unlock()
 	}
-	for _, origin := range w.lockedOrigins() {
+	w.mu.Lock()
+	todo := w.byZone(func(e *entry) bool { return all || !e.Settled && e.held == "" })
+	w.mu.Unlock()
+	for _, origin := range slices.Sorted(maps.Keys(todo)) {
 		if p.broken[origin] {
 			continue
 		}
@@ -203,14 +206,11 @@ func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 			continue
 		}
 		w.mu.Lock()
-		list, left := w.wanted(origin, func(e *entry) bool { return all || !e.Settled && e.held == "" })
+		list, left := w.wanted(origin, todo[origin])
 		if all {
 			w.look.Left = append(w.look.Left, left...)
 		}
 		w.mu.Unlock()
-		if len(list) == 0 {
-			continue
-		}
 		one, err := p.planZone(ctx, origin, list, all)
 		if err == nil {
 			plans = append(plans, one)
@@ -444,22 +444,6 @@ func (w *worker) apply(ctx context.Context, origin string, changes []plan.Change
 		}
 	}
 	return nil
-}
-
-// origins returns the zones that entries are in, sorted.
-func (w *worker) origins() []string {
-	zones := map[string]bool{}
-	for _, e := range w.entries {
-		zones[e.Zone] = true
-	}
-	delete(zones, "")
-	return slices.Sorted(maps.Keys(zones))
-}
-
-func (w *worker) lockedOrigins() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.origins()
 }
 
 func (w *worker) lockedRules(origin string, repair bool) plan.Rules {

@@ -75,12 +75,14 @@ func (w *worker) status() Status {
 	defer w.mu.Unlock()
 	l := w.look
 	s := Status{Name: w.cfg.Name, Kind: w.cfg.Kind, State: l.State, Since: l.Since, Why: l.Why, Drift: l.Drift, Pushed: l.Pushed, Verified: l.Verified,
-		Zones: len(w.origins()), Names: len(w.entries), Held: []plan.Held{}, Left: append([]string{}, l.Left[:min(len(l.Left), mostListed)]...)}
+		Names: len(w.entries), Held: []plan.Held{}, Left: append([]string{}, l.Left[:min(len(l.Left), mostListed)]...)}
+	zones := map[string]bool{}
 	for _, e := range w.entries {
-		if e.unsettled() {
+		if zones[e.Zone] = true; e.unsettled() {
 			s.Waiting++
 		}
 	}
+	s.Zones = len(zones)
 	for _, name := range w.heldNames() {
 		if len(s.Held) < mostListed {
 			s.Held = append(s.Held, plan.Held{Name: name, Why: w.entries[name].held})

@@ -295,21 +295,26 @@ func (w *worker) fathom(ctx context.Context, origin string) error {
 
 // plans reads and plans without changing anything, for a person.
 func (w *worker) plans(ctx context.Context) ([]*plan.Plan, []string, error) {
-	for _, origin := range w.lockedOrigins() {
+	w.mu.Lock()
+	names := w.byZone(func(*entry) bool { return true })
+	w.mu.Unlock()
+	zones := slices.Sorted(maps.Keys(names))
+	for _, origin := range zones {
 		if err := w.fathom(ctx, origin); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", origin, err)
 		}
 	}
-	w.mu.Lock()
 	list := map[string][]plan.Wanted{}
 	var left []string
-	for _, origin := range w.origins() {
-		some, not := w.wanted(origin, func(*entry) bool { return true })
+	w.mu.Lock()
+	names = w.byZone(func(*entry) bool { return true })
+	for _, origin := range zones {
+		some, not := w.wanted(origin, names[origin])
 		list[origin], left = some, append(left, not...)
 	}
 	w.mu.Unlock()
 	var out []*plan.Plan
-	for _, origin := range slices.Sorted(maps.Keys(list)) {
+	for _, origin := range zones {
 		is, err := w.read(ctx, origin, list[origin], true, true)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", origin, err)
