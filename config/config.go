@@ -29,6 +29,7 @@ type Config struct {
 	Places    Places
 	Zones     []Zone  // in file order
 	Drills    []Drill // practice runs, in file order
+	Feeds     []Feed  // sources of words about pools, in file order
 
 	Keys        []Key // in file order
 	Transfer    Transfer

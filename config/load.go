@@ -205,6 +205,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	cfg.Safety.Rules = r.safetyRules(pools)
 	r.zones(cfg, lists.Zones, r.choose, dir)
 	r.circular(cfg, lists.Pools)
+	cfg.Feeds = r.feeds(lists.Feeds, pools)
 	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
 	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o.Env, dir)
 	cfg.Taps = r.taps(lists.Taps, dir)

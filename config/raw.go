@@ -30,6 +30,7 @@ type rawLists struct {
 	Policies []rawPolicy  `key:"policies"`
 	Zones    []rawZone    `key:"zones"`
 	Drills   []rawDrill   `key:"drills"`
+	Feeds    []rawFeed    `key:"feeds"`
 
 	Providers []rawProvider `key:"providers"`
 	Taps      []rawTap      `key:"taps"`

@@ -128,7 +128,7 @@ type Endpoint struct {
 // A Pool is the opinion of one pool at one moment.
 type Pool struct {
 	Name      string
-	State     State         // from probes alone
+	State     State         // from probes, and feeds where there are some (see [Join])
 	Since     time.Time     // when State was reached
 	Class     Class         // of the failure that holds it down
 	Reason    string        // of the endpoint that fell last, and how many are up; of an Up pool, what is not well in it
@@ -138,6 +138,8 @@ type Pool struct {
 	Held      string        // why votes against the pool are void (see Void); "" when they count
 	Override  *Override     // nil without one; the copy is never written to
 	Latency   time.Duration // smoothed, see [Smooth]: the mean over the endpoints that are up; 0: not known
+
+	Shed float64 // share of its max_share that it gives away under load, as feeds have it, 0–0.9; see [Join]
 
 	// HoldUntil and Rising are those of a Down pool: of its look-up when that
 	// is what is Down, else of as many of its endpoints as it lacks to be up,

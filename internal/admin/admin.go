@@ -140,8 +140,8 @@ type Fault struct {
 	Refused bool   `json:"refused,omitempty"` // by a safety rule: force does it all the same
 }
 
-// answer writes what h returns, and returns its error.
-func answer(w http.ResponseWriter, r *http.Request, h handler) error {
+// answer writes what h returns, and returns it.
+func answer(w http.ResponseWriter, r *http.Request, h handler) (any, error) {
 	v, err := h(r)
 	code := http.StatusOK
 	if err != nil {
@@ -152,7 +152,7 @@ func answer(w http.ResponseWriter, r *http.Request, h handler) error {
 		}
 	}
 	reply(w, code, v)
-	return err
+	return v, err
 }
 
 // reply writes v as JSON.

@@ -23,7 +23,7 @@ import (
 type route struct {
 	at    string // method and path
 	id    string // of the operation
-	right Rights // that it needs
+	right Rights // that it needs: read, write or feed
 	says  string // in a sentence
 	query []param
 	takes any // the zero value of its body; nil: it has none
@@ -75,6 +75,12 @@ func routes() []route {
 		{at: "POST /v1/publish", id: "publish", right: write, says: "Compare DNS providers with what is answered, push what differs, and wait for it.", takes: Change{}, gives: []providers.Status{},
 			query: []param{{"provider", "one of them; default: all"}},
 			do:    func(s *Server) handler { return s.publish }, state: pushState},
+		{at: "PUT /v1/feeds/{pool}", id: "feed", right: feed, says: "Say how a pool is, as a feed of the configuration, until a time is over.", takes: FeedRequest{}, gives: FeedAnswer{},
+			do: func(s *Server) handler { return s.setFeed }},
+		{at: "DELETE /v1/feeds/{pool}", id: "feed.clear", right: feed, says: "Take back what a feed says of a pool.", gives: Empty{},
+			query: []param{{"source", "the feed"}, {"part", "one of several things that it says; default: all"}}, do: func(s *Server) handler { return s.clearFeed }},
+		{at: "POST /v1/feeds/alertmanager", id: "feed.alertmanager", right: feed, says: "Take alerts as Alertmanager's webhook sends them: one that fires says that the pool of its label pool is down.", takes: Firing{}, gives: FiringAnswer{},
+			query: []param{{"source", "the feed; default alertmanager"}}, do: func(s *Server) handler { return s.firing }},
 		{at: "GET /v1/log", id: "log", right: read, says: "The audit log: every request that was to change something, the oldest first.", gives: []Deed{},
 			query: []param{{"since", "a moment (2026-01-31T12:00:00Z), or how long ago (90m, 3d); default: all that is kept"}, {"limit", "at most so many, the latest; default 1000, at most 10000"}},
 			do:    func(s *Server) handler { return s.log }},
@@ -109,12 +115,16 @@ func (s *Server) API() http.Handler {
 func (s *Server) guarded(rt route, do handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := WhoOf(r.Context())
-		if !who.Rights.Read {
+		if who.Rights == none {
 			unknown(w)
 			return
 		}
-		if !rt.right.Write {
-			answer(w, r, do)
+		if rt.right == read {
+			if !who.Rights.Read {
+				fail(w, http.StatusForbidden, "this needs the right to read, which this token does not have")
+				return
+			}
+			_, _ = answer(w, r, do) // nothing is left to do about an error
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -124,11 +134,15 @@ func (s *Server) guarded(rt route, do handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		d := s.deed(rt, r, body)
-		if who.Rights.Write {
-			err = answer(w, r, do)
+		var given any
+		if who.Rights.covers(rt.right) {
+			given, err = answer(w, r, do)
 		} else {
 			err = errForbidden
 			fail(w, http.StatusForbidden, err.Error())
+		}
+		if q, ok := given.(interface{ same() bool }); ok && q.same() {
+			return // it says again what it said
 		}
 		s.finish(d, rt, r, err)
 	})

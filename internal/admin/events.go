@@ -83,7 +83,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		_ = answer(w, r, func(r *http.Request) (any, error) { return s.eventList(r, id) })
+		_, _ = answer(w, r, func(r *http.Request) (any, error) { return s.eventList(r, id) })
 		return
 	}
 	if s.streams.Add(1) > mostStreams {

@@ -52,7 +52,7 @@ func NewToken(name, rights string, expires time.Time) (t Token, shown string, er
 	case !tokenName.MatchString(name):
 		return t, "", fmt.Errorf("%q is no name for a token (write 1 to 63 letters, digits, and . _ @ - inside)", name)
 	case !ok:
-		return t, "", fmt.Errorf("%q is no right (write read or write)", rights)
+		return t, "", fmt.Errorf("%q is no right (write read, write or feed)", rights)
 	}
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
@@ -98,7 +98,7 @@ func parseToken(line string) (t Token, err error) {
 	var ok bool
 	t.Name = f[0]
 	if t.Rights, ok = parseRights(f[1]); !ok {
-		return t, fmt.Errorf("%q is no right (write read or write)", f[1])
+		return t, fmt.Errorf("%q is no right (write read, write or feed)", f[1])
 	}
 	if t.Expires, err = time.Parse(time.RFC3339, f[2]); err != nil {
 		return t, fmt.Errorf("%q is no moment (as 2026-12-31T00:00:00Z)", f[2])

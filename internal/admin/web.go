@@ -105,8 +105,10 @@ func readers(h http.Handler) http.Handler {
 		switch {
 		case h == nil:
 			http.NotFound(w, r)
-		case !RightsOf(r.Context()).Read:
+		case RightsOf(r.Context()) == none:
 			unknown(w)
+		case !RightsOf(r.Context()).Read:
+			fail(w, http.StatusForbidden, "this needs the right to read, which this token does not have")
 		default:
 			h.ServeHTTP(w, r)
 		}

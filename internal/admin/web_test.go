@@ -32,6 +32,9 @@ pools:
   - {name: alpha, addresses: [127.0.0.31]}
   - {name: beta, addresses: [127.0.0.32]}
   - {name: gamma, addresses: [127.0.0.33]}
+feeds:
+  - {name: rum}
+  - {name: am, role: observe}
 zones:
   - name: example.test
     services:
@@ -240,6 +243,11 @@ func TestEveryOperation(t *testing.T) {
 	s.wants(reader, "GET /v1/plan", 200, "[]")
 	s.wants(reader, "GET /v1/plan?provider=none", 400, "there is no provider")
 	s.wants(writer, "POST /v1/publish {}", 200, "[]")
+	s.wants(writer, `PUT /v1/feeds/{pool=alpha} {"source":"rum","availability":0.4,"latency_ms":20,"load":0.9}`, 200, `"says": "down"`)
+	s.wants(writer, `POST /v1/feeds/alertmanager?source=am {"version":"4","alerts":[{"status":"firing","labels":{"pool":"beta"},"startsAt":"2026-01-01T00:00:00Z"}]}`, 200, `"taken": 1`)
+	s.wants(reader, "GET /v1/status", 200, `"feeds"`)
+	s.wants(reader, `PUT /v1/feeds/{pool=alpha} {"source":"rum","up":true}`, 403, "")
+	s.wants(writer, "DELETE /v1/feeds/{pool=alpha}?source=rum", 200, "{}")
 	s.wants(reader, "GET /v1/log", 200, `"what": "drill.start"`)
 	s.wants(reader, "GET /v1/openapi.json", 200, `"openapi": "3.1.0"`)
 	s.wants(reader, "GET /v1/none", 404, "openapi.json")

@@ -6,33 +6,55 @@ import (
 )
 
 // Rights are what somebody may do.
-type Rights struct{ Read, Write bool }
+type Rights struct {
+	Read  bool // see everything
+	Write bool // change everything that the command line can change
+	Feed  bool // say how pools are, as a feed
+}
 
-// The rights that there are. Who may write may read.
+// The rights that there are. Who may write may do everything; a feed may do
+// nothing else.
 var (
 	none  = Rights{}
 	read  = Rights{Read: true}
-	write = Rights{Read: true, Write: true}
+	feed  = Rights{Feed: true}
+	write = Rights{Read: true, Write: true, Feed: true}
 )
 
-// parseRights reads the word of r; it is "read" or "write".
+// covers reports whether r has all that need has, but that for what needs more
+// than to read, reading need not be among it.
+func (r Rights) covers(need Rights) bool {
+	switch {
+	case need.Write:
+		return r.Write
+	case need.Feed:
+		return r.Feed
+	}
+	return r.Read
+}
+
+// parseRights reads the word of r.
 func parseRights(word string) (Rights, bool) {
 	switch word {
 	case "read":
 		return read, true
 	case "write":
 		return write, true
+	case "feed":
+		return feed, true
 	}
 	return none, false
 }
 
-// String returns "write", "read" or "nothing".
+// String returns "write", "read", "feed" or "nothing".
 func (r Rights) String() string {
 	switch {
 	case r.Write:
 		return "write"
 	case r.Read:
 		return "read"
+	case r.Feed:
+		return "feed"
 	}
 	return "nothing"
 }

@@ -61,7 +61,7 @@ func (c *Controller) ClearOverride(ctx context.Context, pool, author string) err
 // for the log and may be "".
 func (c *Controller) Failback(ctx context.Context, pool, reason, author string) error {
 	return c.command(ctx, func() error {
-		p := c.table(c.deps.Monitor.Table(), c.now()).Pools[pool]
+		p := c.table(c.verdicts(c.now()), c.now()).Pools[pool]
 		switch {
 		case c.pools[pool] == nil:
 			return fmt.Errorf("there is no pool %q (the pools are: %s)", pool, strings.Join(c.poolNames(), ", "))
@@ -85,7 +85,7 @@ func (c *Controller) Failback(ctx context.Context, pool, reason, author string) 
 // until f.Expires or Unfreeze. Overrides still count.
 func (c *Controller) Freeze(ctx context.Context, f health.Freeze) error {
 	return c.command(ctx, func() error {
-		pools := freezePools(c.deps.Monitor.Table())
+		pools := freezePools(c.verdicts(c.now()))
 		if c.freeze != nil {
 			pools = c.freeze.Pools // a freeze that is prolonged keeps what it froze
 		}
@@ -217,6 +217,7 @@ func (c *Controller) replace(l *Loaded, removes string, force bool) error {
 	restart := needsRestart(c.started, l.Config)
 	c.adopt(l, nil)
 	c.refitDrills(c.now())
+	c.refitFeeds()
 	c.drills.next = nil
 	c.reload, c.stale = Reload{At: c.now(), OK: true, Restart: restart}, ""
 	c.say(event.Event{Kind: event.Reload, What: "the configuration was read again and is in force", After: "taken"})

@@ -94,6 +94,7 @@ type Controller struct {
 	raceAt    time.Time              // when latencies are looked at again
 	gen       uint64
 	overrides map[string]health.Override
+	feeds     map[feedKey]heard // what the user's own systems say of pools
 	freeze    *frozen
 	memory    memory
 	reload    Reload
@@ -311,6 +312,9 @@ func (c *Controller) untilExpiry() time.Duration {
 	if c.freeze != nil {
 		next = min(next, c.freeze.Expires.Sub(now))
 	}
+	for _, h := range c.feeds {
+		next = min(next, h.Until.Sub(now))
+	}
 	for _, x := range c.drills.running {
 		next = min(next, x.plan().Ends.Sub(now))
 	}
@@ -323,6 +327,7 @@ func (c *Controller) untilExpiry() time.Duration {
 // expire drops what has ended, and returns what its end is for decide.
 func (c *Controller) expire() cause {
 	now, why := c.now(), probed
+	c.expireFeeds(now)
 	for pool, o := range c.overrides {
 		if !o.Active(now) {
 			c.deps.Log.Info("override ended", "pool", pool, "force", o.Force, "reason", o.Reason, "author", o.Author)
@@ -344,7 +349,7 @@ func (c *Controller) expire() cause {
 // snapshot when an answer or the configuration changed.
 func (c *Controller) decide(why cause) {
 	began, now := time.Now(), c.now()
-	live := c.deps.Monitor.Table()
+	live := c.verdicts(now)
 	if c.freeze != nil {
 		if f := c.freeze.follow(live); f != c.freeze {
 			c.freeze, c.dirty = f, true
@@ -392,7 +397,7 @@ func (v *view) soon(at time.Time) {
 func (c *Controller) refresh() {
 	now := c.now()
 	next := *c.view.Load()
-	next.live = c.deps.Monitor.Table()
+	next.live = c.verdicts(now)
 	next.table = c.table(next.live, now)
 	next.drills = c.saveDrills(now)
 	next.status = c.status(&next, now)

@@ -150,7 +150,7 @@ func (c *Controller) begin(p drill.Plan, fits map[string]placing, uncovered []st
 		}
 		return r, Refused{text + "\n"}
 	}
-	m := c.moment(x, now, c.deps.Monitor.Table(), nil)
+	m := c.moment(x, now, c.verdicts(now), nil)
 	var ttl time.Duration
 	for _, s := range scene.Services {
 		ttl = max(ttl, s.TTL)

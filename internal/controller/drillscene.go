@@ -77,7 +77,7 @@ func (c *Controller) stage(p drill.Plan, fits map[string]placing, now time.Time)
 	}
 	x := &drilling{report: &drill.Report{Plan: p}, where: where, moves: map[string]bool{}, fits: fits, words: map[string]string{}}
 	plan := x.plan()
-	t := c.table(c.deps.Monitor.Table(), now)
+	t := c.table(c.verdicts(now), now)
 	cfg := c.loaded.Config
 	s := &drill.Scene{Plan: plan, Pools: map[string]drill.Pool{}, Rules: cfg.Safety.Rules, AtLeast: cfg.Safety.AtLeast, Blind: t.Blind,
 		FailOpen: c.failOpen(func(*group) bool { return true }), Practice: cfg.Drills}

@@ -51,7 +51,7 @@ func (c *Controller) tickDrills(now time.Time) {
 func (c *Controller) measureDrill(x *drilling, now time.Time, judge bool) (drill.Outcome, string) {
 	counts, answers := c.counted(x)
 	x.counts = counts
-	m := c.moment(x, now, c.table(c.deps.Monitor.Table(), now), answers)
+	m := c.moment(x, now, c.table(c.verdicts(now), now), answers)
 	if !judge {
 		x.report.Measure(m)
 		return drill.Running, ""
@@ -124,7 +124,7 @@ func (c *Controller) settle(now time.Time) {
 	for _, x := range slices.Clone(c.drills.settling) {
 		counts, answers := c.counted(x)
 		x.counts = counts
-		m := c.moment(x, now, c.table(c.deps.Monitor.Table(), now), answers)
+		m := c.moment(x, now, c.table(c.verdicts(now), now), answers)
 		if x.report.Later(m, now.Sub(x.over)) {
 			c.drills.settling = slices.DeleteFunc(c.drills.settling, func(y *drilling) bool { return y == x })
 			c.drills.store.keep(x.report, c.drillNotKept)

@@ -114,7 +114,7 @@ func bearsAlike(a, b *health.Pool) bool {
 		return a == b
 	}
 	override := (a.Override == nil) == (b.Override == nil) && (a.Override == nil || *a.Override == *b.Override)
-	return override && a.State == b.State && a.Works == b.Works && a.ChangeIn == b.ChangeIn && a.Held == b.Held && a.AddrTTL == b.AddrTTL &&
+	return override && a.State == b.State && a.Works == b.Works && a.ChangeIn == b.ChangeIn && a.Held == b.Held && a.AddrTTL == b.AddrTTL && a.Shed == b.Shed &&
 		(a.State == health.Up || a.Reason == b.Reason) &&
 		slices.EqualFunc(a.Endpoints, b.Endpoints, func(x, y health.Endpoint) bool {
 			return x.Addr == y.Addr && x.State == y.State && x.Mute == y.Mute

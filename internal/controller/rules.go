@@ -23,7 +23,7 @@ func (c *Controller) breaks(o health.Override, now time.Time) []string {
 	if o.Force == health.ForceUp {
 		return nil
 	}
-	t := c.table(c.deps.Monitor.Table(), now)
+	t := c.table(c.verdicts(now), now)
 	up := func(pool string) bool { return pool != o.Pool && serves(t.Pools[pool], now) }
 	broken := c.lonely(o.Pool, up)
 	takes := func(pool string) bool { return pool == o.Pool }
@@ -83,7 +83,7 @@ func (c *Controller) reloadBreaks(next *config.Config, now time.Time) []string {
 	for _, p := range next.Pools {
 		stays[p.Name] = true
 	}
-	t := c.table(c.deps.Monitor.Table(), now)
+	t := c.table(c.verdicts(now), now)
 	up := func(pool string) bool {
 		return stays[pool] && (c.pools[pool] == nil || serves(t.Pools[pool], now))
 	}

@@ -49,7 +49,7 @@ type Reload struct {
 type PoolStatus struct {
 	Name      string           `json:"name"`
 	Operator  string           `json:"operator"`
-	State     string           `json:"state"` // up, down, unknown: from probes
+	State     string           `json:"state"` // up, down, unknown: from probes and feeds
 	Since     time.Time        `json:"since"`
 	Class     health.Class     `json:"class,omitempty"`
 	Reason    string           `json:"reason"`
@@ -57,6 +57,7 @@ type PoolStatus struct {
 	Rising    int              `json:"rising,omitempty"`     // successes in a row of a pool that is down
 	Held      string           `json:"held,omitempty"`       // why votes against it are void
 	Override  *health.Override `json:"override"`             // null without one
+	Feeds     []FeedStatus     `json:"feeds,omitempty"`      // what else counts beside probes, as configured
 	Drill     string           `json:"drill,omitempty"`      // that takes it away
 	Frozen    string           `json:"frozen,omitempty"`     // the state that counts while a freeze holds another than State
 
@@ -210,11 +211,15 @@ func (c *Controller) status(v *view, now time.Time) *Status {
 	if f := c.freeze; f != nil {
 		s.Frozen = &Frozen{onWall(f.Expires, now), f.Reason, f.Author}
 	}
+	by := c.heardBy()
 	for i := range cfg.Pools {
 		name := cfg.Pools[i].Name
 		s.Pools = append(s.Pools, poolStatus(&cfg.Pools[i], v.live.Pools[name], v.table.Pools[name], now))
 		c.waiting(&s.Pools[i], now)
 		s.Pools[i].Drill = c.drillOf(name)
+		if len(cfg.Feeds) > 0 {
+			s.Pools[i].Feeds = c.feedStatuses(name, by, now)
+		}
 	}
 	s.Alarms = c.alarms(s, v, now)
 	return s

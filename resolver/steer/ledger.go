@@ -32,6 +32,9 @@ func (r *run) accountOf(pool string) *account {
 	if p := r.in.Pools[pool]; p != nil && p.MaxShare > 0 {
 		a.most = parts(p.MaxShare)
 	}
+	if p := r.in.Table.Pools[pool]; p != nil && p.Shed > 0 {
+		a.most = int(float64(a.most) * (1 - p.Shed))
+	}
 	if share, ok := r.in.Caps[pool]; ok {
 		a.ramp = parts(share)
 	}

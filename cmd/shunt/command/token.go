@@ -81,14 +81,15 @@ func newTokenNew(t *tokens) *cobra.Command {
 		Use:   "new NAME",
 		Short: "Make a token, and show it this once",
 		Example: `  shunt token new grafana --rights read --for 365d
-  shunt token new kim --rights write --for 90d`,
+  shunt token new kim --rights write --for 90d
+  shunt token new rum --rights feed --for 365d`,
 		Args: takes(1, 1),
 		PreRunE: func(c *cobra.Command, _ []string) error {
 			if err := need(c, "rights", "for"); err != nil {
 				return err
 			}
-			if rights != "read" && rights != "write" {
-				return usageError{fmt.Errorf("--rights %q is not read or write (see %s --help)", rights, c.CommandPath())}
+			if rights != "read" && rights != "write" && rights != "feed" {
+				return usageError{fmt.Errorf("--rights %q is not read, write or feed (see %s --help)", rights, c.CommandPath())}
 			}
 			return nil
 		},
@@ -115,7 +116,7 @@ func newTokenNew(t *tokens) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&rights, "rights", "", "what its bearer may do: read or write (required)")
+	cmd.Flags().StringVar(&rights, "rights", "", "what its bearer may do: read, write, or feed: only say how pools are (required)")
 	cmd.Flags().Var(&lasts, "for", "`duration` until it ends, as 90d; at most 398d (required)")
 	return cmd
 }

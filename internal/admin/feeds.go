@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/controller"
+)
+
+// A FeedRequest is the body of PUT /v1/feeds/{pool}. What is left out it does
+// not say; up and availability exclude each other.
+type FeedRequest struct {
+	Source       string   `json:"source"`                 // a feed of the configuration
+	Part         string   `json:"part,omitempty"`         // one of several things that it says at once; the pool is down for it while one of them is
+	Up           *bool    `json:"up,omitempty"`           // the pool works, or does not
+	Availability *float64 `json:"availability,omitempty"` // share of requests that succeed, 0 to 1
+	Latency      *float64 `json:"latency_ms,omitempty"`   // that users see
+	Load         *float64 `json:"load,omitempty"`         // share of its capacity that the pool uses; 1 is full
+	Weight       *float64 `json:"weight,omitempty"`       // of the vote; default, and at most, what the configuration has
+	For          string   `json:"for,omitempty"`          // how long it holds, as 90s; default, and at most, what the configuration has
+	Reason       string   `json:"reason,omitempty"`       // for people
+}
+
+// A FeedAnswer is what a feed says of a pool now.
+type FeedAnswer struct {
+	controller.FeedStatus
+	Changed bool `json:"changed"` // it said something else before, or nothing
+}
+
+// same reports whether there is nothing to note.
+func (f FeedAnswer) same() bool { return !f.Changed }
+
+func (s *Server) setFeed(r *http.Request) (any, error) {
+	var q FeedRequest
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&q); err != nil {
+		return nil, fmt.Errorf("request body: %w", err)
+	}
+	w := controller.Word{Pool: r.PathValue("pool"), Source: q.Source, Part: q.Part, Up: q.Up, Availability: q.Availability, Latency: q.Latency,
+		Load: q.Load, Weight: q.Weight, Reason: q.Reason}
+	if q.For != "" {
+		var err error
+		if w.Lasts, err = config.ParseDuration(q.For); err != nil {
+			return nil, fmt.Errorf("for: %w", err)
+		}
+	}
+	status, changed, err := s.Controller.Feed(r.Context(), w)
+	if err != nil {
+		return nil, err
+	}
+	return FeedAnswer{status, changed}, nil
+}
+
+func (s *Server) clearFeed(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	return Empty{}, s.Controller.ClearFeed(r.Context(), r.PathValue("pool"), q.Get("source"), q.Get("part"))
+}
+
+// Firing is what Alertmanager's webhook sends, as far as it matters here.
+type Firing struct {
+	Alerts []FiringAlert `json:"alerts"`
+}
+
+// A FiringAlert is one of them.
+type FiringAlert struct {
+	Status      string            `json:"status"` // firing or resolved
+	Labels      map[string]string `json:"labels"` // pool says which; those of other alerts are left out
+	Annotations map[string]string `json:"annotations,omitempty"`
+	EndsAt      *time.Time        `json:"endsAt,omitempty"`
+	Fingerprint string            `json:"fingerprint,omitempty"` // tells it from others of the same pool
+}
+
+// A FiringAnswer says what was made of alerts.
+type FiringAnswer struct {
+	Taken   int  `json:"taken"`
+	Ignored int  `json:"ignored"` // without a label pool
+	Changed bool `json:"changed"` // some said something else before
+}
+
+// same reports whether there is nothing to note.
+func (a FiringAnswer) same() bool { return !a.Changed }
+
+// firing takes alerts: one that fires says down, until it is resolved or its
+// feed's time is over; one that is resolved is forgotten.
+func (s *Server) firing(r *http.Request) (any, error) {
+	var q Firing
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil { // with fields that are not ours
+		return nil, fmt.Errorf("request body: %w", err)
+	}
+	source := r.URL.Query().Get("source")
+	if source == "" {
+		source = "alertmanager"
+	}
+	out := FiringAnswer{}
+	var errs []error
+	for _, a := range q.Alerts {
+		pool := a.Labels["pool"]
+		if pool == "" {
+			out.Ignored++
+			continue
+		}
+		changed, err := s.alert(r, source, pool, a)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out.Taken++
+		out.Changed = out.Changed || changed
+	}
+	return out, errors.Join(errs...)
+}
+
+// alert takes one alert.
+func (s *Server) alert(r *http.Request, source, pool string, a FiringAlert) (changed bool, err error) {
+	part := a.Fingerprint
+	if part == "" {
+		part = a.Labels["alertname"]
+	}
+	if part == "" {
+		part = "alert"
+	}
+	if a.Status == "resolved" {
+		return s.Controller.ClearFeed(r.Context(), pool, source, part) == nil, nil // one that we do not know is none
+	}
+	if a.Status != "firing" {
+		return false, fmt.Errorf("alert of pool %s: status %q is neither firing nor resolved", pool, a.Status)
+	}
+	reason := a.Annotations["summary"]
+	if reason == "" {
+		reason = a.Annotations["description"]
+	}
+	if reason == "" {
+		reason = "alert " + a.Labels["alertname"] + " fires"
+	}
+	_, changed, err = s.Controller.Feed(r.Context(), controller.Word{Pool: pool, Source: source, Part: part, Up: new(bool), Reason: shorten(reason)})
+	return changed, err
+}
+
+// shorten cuts text to what a reason may have.
+func shorten(text string) string {
+	const most = 400
+	if len(text) <= most {
+		return text
+	}
+	cut := most
+	for cut > 0 && text[cut]&0xc0 == 0x80 { // between two characters
+		cut--
+	}
+	return text[:cut] + " …"
+}
