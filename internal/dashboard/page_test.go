@@ -1,12 +1,14 @@
 package dashboard
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shunt-dns/shunt/internal/admin"
@@ -325,4 +327,30 @@ func TestMuch(t *testing.T) {
 	says(t, get(b, "/services?q=s99&page=3"), 200, "page 3 of 3", "Earlier", "s9999.example.com")
 	says(t, get(b, "/services?q=nothing&page=7"), 200, "0 services of 10,003", "No service is like that.")
 	says(t, get(b, "/pools?page=4"), 200, "page 4 of 21")
+}
+
+// Run measures each second until it is told to end.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := well()
+		asked := uint64(0)
+		b, err := New(Deps{State: s, API: s, Queries: func() resolver.Stats { asked += 50; return resolver.Stats{UDP: asked} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		over := make(chan error, 1)
+		go func() { over <- b.Run(ctx) }()
+		time.Sleep(time.Minute + time.Second/2)
+		if r := b.samples.rates(); r.Queries != 50 || r.Seconds != window {
+			t.Errorf("measured %+v", r)
+		}
+		if n := len(b.samples.trend("fastly")); n != 13 {
+			t.Errorf("%d latencies within a minute", n)
+		}
+		stop()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -161,6 +161,7 @@ func TestDashboard(t *testing.T) {
 	t.Parallel()
 	s := dashboard(t)
 	b := browse(t, s.url)
+	t.Run("policy", func(t *testing.T) { s.isGuarded(b.of(t)) })
 	t.Run("log in", func(t *testing.T) { s.logsIn(b.of(t)) })
 	t.Run("failover", func(t *testing.T) { s.failsOver(b.of(t)) })
 	t.Run("override", func(t *testing.T) { s.overrides(b.of(t)) })
@@ -184,6 +185,27 @@ func (b *tab) of(t *testing.T) *tab {
 	return b
 }
 
+// What the policy forbids is not done, and would be noticed: the other tests
+// rest on that.
+func (s *site) isGuarded(b *tab) {
+	b.open("/login")
+	for what, script := range map[string]string{
+		"style-src":                 `(document.body.setAttribute("style", "color: red"), true)`,
+		"script-src":                `(() => { const x = document.createElement("script"); x.textContent = "window.evil = true"; document.body.append(x); return true })()`,
+		"img-src":                   `(() => { new Image().src = "http://127.0.0.2:1/x.png"; return true })()`,
+		"connect-src":               `(fetch("http://127.0.0.2:1/x").catch(() => 0), true)`,
+		"a script failed: Uncaught": `(setTimeout(() => { throw new Error("x") }), true)`,
+	} {
+		eval[bool](b, script)
+		b.caught(what)
+	}
+	if eval[bool](b, `window.evil === true`) {
+		b.t.Error("a script of the page's own ran")
+	}
+	time.Sleep(time.Second / 2) // some of it is told of twice
+	b.forgive()
+}
+
 func (s *site) logsIn(b *tab) {
 	b.open("/pools/alpha?x=1")
 	b.until("main", "Log in")
@@ -197,6 +219,13 @@ func (s *site) logsIn(b *tab) {
 	if got := b.path(); got != "/pools/alpha?x=1" {
 		b.t.Errorf("after the log-in they are at %s", got)
 	}
+	b.press("header", "Log out ada")
+	b.until("main", "Log in")
+	b.open("/services")
+	b.until("main", "Log in")
+	b.fill("form.login", "token", s.token)
+	b.press("form.login", "Log in")
+	b.until("main", "5 services")
 	b.open("/")
 	b.until("main", "All is well: all 4 pools are up, every service answers.", "static.example.test")
 }
@@ -220,6 +249,9 @@ func (s *site) failsOver(b *tab) {
 	b.until("#service-www\\.example\\.test\\.", "alpha answers")
 	if !eval[bool](b, `window.mark === true`) {
 		b.t.Error("the page was loaded anew: it does not follow by itself")
+	}
+	if b.streams == 0 {
+		b.t.Error("no event came by itself")
 	}
 }
 

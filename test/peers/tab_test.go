@@ -32,6 +32,7 @@ type tab struct {
 
 	mu      sync.Mutex
 	wrong   []string // errors of the console, of scripts, of the policy, and requests that go elsewhere
+	streams int      // messages that came by themselves, as server-sent events
 	allowed []string // what is not wrong while it is expected, in part
 }
 
@@ -88,6 +89,10 @@ func (b *tab) heard(ev any) {
 		if ev.Entry.Level == "error" || ev.Entry.Level == "warning" {
 			b.note(fmt.Sprintf("%s: %s (%s)", ev.Entry.Source, ev.Entry.Text, ev.Entry.URL))
 		}
+	case *network.EventEventSourceMessageReceived:
+		b.mu.Lock()
+		b.streams++
+		b.mu.Unlock()
 	case *network.EventRequestWillBeSent:
 		u := ev.Request.URL
 		if !strings.HasPrefix(u, b.site+"/") && !strings.HasPrefix(u, "data:") && u != "about:blank" {
@@ -121,6 +126,33 @@ func (b *tab) innocent() {
 		b.t.Errorf("in the browser: %s", text)
 	}
 	b.wrong = nil
+}
+
+// forgive forgets what pages did wrong.
+func (b *tab) forgive() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = nil
+}
+
+// caught fails the test unless pages did something wrong that contains part,
+// and forgives it.
+func (b *tab) caught(part string) {
+	b.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		b.mu.Lock()
+		found := slices.ContainsFunc(b.wrong, func(text string) bool { return strings.Contains(text, part) })
+		if found {
+			b.wrong = nil
+		}
+		b.mu.Unlock()
+		if found {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("nobody noticed %q", part)
+		}
+	}
 }
 
 func (b *tab) must(err error) {
