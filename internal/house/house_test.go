@@ -37,7 +37,7 @@ var table = map[string]string{
 	"internal/alert":         "config internal/durable go-pagerduty slack-go go-mail",
 	"internal/durable":       "",
 	"internal/trace":         "config health otel",
-	"internal/metrics":       "health internal/controller internal/event providers resolver resolver/xfr prometheus",
+	"internal/metrics":       "health internal/alert internal/controller internal/event providers resolver resolver/xfr prometheus",
 	"internal/tap":           "config resolver dnstap framestream protobuf",
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",
 	"internal/drill":         "config health internal/chart resolver/steer",

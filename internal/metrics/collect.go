@@ -80,6 +80,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.Providers != nil {
 		c.providers(out)
 	}
+	if c.s.Alerts != nil {
+		c.alerts(out)
+	}
 	if c.s.Certificate != nil {
 		out.moment("shunt_certificate_end_timestamp_seconds", c.s.Certificate())
 	}

@@ -130,6 +130,10 @@ func outFamilies() []Family {
 		row(Gauge, "shunt_provider_generation", "provider stage", "Generation of the snapshot that was pushed, and of the one that the provider's servers were seen to serve (verified)."),
 		row(Counter, "shunt_provider_pushes_total", "provider result", "Pushes that ended: done, superseded by a newer answer, refused as too large, failed, or stopped."),
 		row(Histogram, "shunt_provider_push_duration_seconds", "provider", "Seconds that pushes took, with their verification."),
+		row(Counter, "shunt_alert_deliveries_total", "route", "Alarms, raised or over, that a route of alerts delivered."),
+		row(Counter, "shunt_alert_failures_total", "route", "Attempts of a route to deliver that failed."),
+		row(Gauge, "shunt_alert_pending", "route", "Alarms that wait to be delivered by a route."),
+		row(Gauge, "shunt_alert_failing", "route", "1 while a route fails to deliver, else 0."),
 		row(Counter, "shunt_tap_queries_total", "tap", "Sampled queries that a tap handed on."),
 		row(Counter, "shunt_tap_dropped_total", "tap reason", "Sampled queries that a tap did not hand on: its ring was full, or its reader was away (lost)."),
 	}

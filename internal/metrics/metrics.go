@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/providers"
@@ -33,6 +34,7 @@ type Sources struct {
 
 	Secondaries func() []xfr.Secondary
 	Providers   func() []providers.Status
+	Alerts      func() []alert.Status
 	Certificate func() time.Time // end of the certificate that the node's own listeners show; zero: there is none
 	Taps        func() []Tap
 }

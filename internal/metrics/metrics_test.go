@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/providers"
@@ -83,6 +84,10 @@ func metricsOf(f *fakeNode) *Metrics {
 		},
 		Providers: func() []providers.Status {
 			return []providers.Status{{Name: "cf", Kind: "cloudflare", State: providers.InStep, Since: time.Unix(1900000000, 0), Names: 5, Waiting: 1, Drift: 2, Pushed: 42, Verified: 41}}
+		},
+		Alerts: func() []alert.Status {
+			since := time.Unix(1900000000, 0)
+			return []alert.Status{{Name: "oncall", Told: 7, Failed: 3, Pending: 2, Since: &since}}
 		},
 		Taps: func() []Tap { return []Tap{{"farm", 100, 7, 2}} },
 	}, slog.New(slog.DiscardHandler))
@@ -182,6 +187,10 @@ shunt_provider_names_drifted{provider="cf"} 2
 shunt_provider_generation{provider="cf",stage="verified"} 41
 shunt_provider_pushes_total{provider="cf",result="done"} 1
 shunt_provider_push_duration_seconds_sum{provider="cf"} 2
+shunt_alert_deliveries_total{route="oncall"} 7
+shunt_alert_failures_total{route="oncall"} 3
+shunt_alert_pending{route="oncall"} 2
+shunt_alert_failing{route="oncall"} 1
 shunt_tap_queries_total{tap="farm"} 100
 shunt_tap_dropped_total{reason="full",tap="farm"} 7
 shunt_tap_dropped_total{reason="lost",tap="farm"} 2

@@ -117,6 +117,16 @@ func (c *collector) providers(to scrape) {
 	}
 }
 
+// alerts is how the routes of alerts go.
+func (c *collector) alerts(to scrape) {
+	for _, r := range c.s.Alerts() {
+		to.count("shunt_alert_deliveries_total", r.Told, r.Name)
+		to.count("shunt_alert_failures_total", r.Failed, r.Name)
+		to.gauge("shunt_alert_pending", float64(r.Pending), r.Name)
+		to.yes("shunt_alert_failing", r.Since != nil, r.Name)
+	}
+}
+
 // word is a state as a label: without spaces.
 func word(state string) string {
 	if state == xfr.InStep {
