@@ -261,6 +261,7 @@ type stage struct {
 	dir    string
 	cfg    *config.Config
 	gen    uint64
+	ask    func(server, name string, qtype uint16, recurse bool) (*dns.Msg, error) // nil: the fakes answer
 
 	mu     sync.Mutex
 	events []string
@@ -309,7 +310,10 @@ func (s *stage) start() *stage {
 			}
 			return f, nil
 		},
-		Ask: func(_ context.Context, server, name string, qtype uint16, _ bool) (*dns.Msg, error) {
+		Ask: func(_ context.Context, server, name string, qtype uint16, recurse bool) (*dns.Msg, error) {
+			if s.ask != nil {
+				return s.ask(server, name, qtype, recurse)
+			}
 			return s.fakes[strings.TrimSuffix(server, ":53")].answer(name, qtype), nil
 		},
 	})

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/providers"
@@ -353,6 +358,112 @@ func TestInterrupted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReload: providers come and go with the configuration, and one whose
+// description stays is not begun anew.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fakes := map[string]*fake{"stays": {able: atomicAbilities()}, "goes": {}, "comes": {}}
+		s := newStage(t, conf("www", "stays", "goes"), fakes)
+		defer s.stop()
+		s.answers("www A 192.0.2.1")
+		after(time.Minute)
+		fakes["stays"].set(func(f *fake) { f.calls = nil })
+		if err := s.keeper.Reload(conf("www", "comes", "stays")); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Minute)
+		s.has("comes", "A 192.0.2.1")
+		s.has("goes", "A 192.0.2.1")
+		if n := fakes["stays"].count("get"); n > 0 {
+			t.Errorf("the provider that stays was read %d times", n)
+		}
+		s.answers("www A 192.0.2.2")
+		after(time.Minute)
+		s.has("comes", "A 192.0.2.2")
+		s.has("goes", "A 192.0.2.1")
+		changed := conf("www", "comes", "stays")
+		changed.Providers[1].Account.Secrets = map[string]config.Secret{"token": config.NewSecret("another")}
+		if err := s.keeper.Reload(changed); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Minute)
+		if n := fakes["stays"].count("get"); n == 0 {
+			t.Error("another secret changes nothing")
+		}
+		s.is("stays", providers.InStep)
+	})
+}
+
+// TestDamagedMemory: a file that cannot be read is no reason to stop, or to
+// write what is there already.
+func TestDamagedMemory(t *testing.T) {
+	both(t, func(t *testing.T, f *fake) {
+		s := newStage(t, conf("www", "one"), map[string]*fake{"one": f})
+		s.answers("www A 192.0.2.1")
+		after(time.Minute)
+		s.stop()
+		files, err := filepath.Glob(filepath.Join(s.dir, "*"))
+		if err != nil || len(files) != 1 || filepath.Base(files[0]) != "one.json" {
+			t.Fatalf("%v in %s, %v", files, s.dir, err)
+		}
+		if err := os.WriteFile(files[0], []byte("{\"names\": {\"www.ex"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.set(func(f *fake) { f.calls = nil })
+		s.start()
+		defer s.stop()
+		s.answers("www A 192.0.2.1")
+		after(time.Minute)
+		s.is("one", providers.InStep)
+		if n := f.count("set") + f.count("apply"); n > 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+// TestServers: without servers of its own in the configuration, a provider is
+// verified by those that the zone's NS records name.
+func TestServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		asked := map[string]bool{}
+		cfg := conf("www", "one")
+		cfg.Providers[0].Servers = nil
+		cfg.Resolvers = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"), netip.MustParseAddrPort("192.0.2.54:53")}
+		s := &stage{t: t, fakes: map[string]*fake{"one": f}, dir: t.TempDir(), cfg: cfg}
+		s.ask = func(server, name string, qtype uint16, recurse bool) (*dns.Msg, error) {
+			asked[fmt.Sprint(server, " ", name, " ", dns.TypeToString[qtype], " ", recurse)] = true
+			switch {
+			case server == "192.0.2.53:53":
+				return nil, errors.New("timeout")
+			case server == "192.0.2.1:53":
+				return f.answer(name, qtype), nil
+			}
+			m := new(dns.Msg)
+			for question, rr := range map[string]string{"example.com. NS": "example.com. 60 IN NS ns1.example.net.", "ns1.example.net. A": "ns1.example.net. 60 IN A 192.0.2.1"} {
+				if question == name+" "+dns.TypeToString[qtype] {
+					record, err := dns.NewRR(rr)
+					if err != nil {
+						return nil, err
+					}
+					m.Answer = append(m.Answer, record)
+				}
+			}
+			return m, nil
+		}
+		s.start()
+		defer s.stop()
+		s.answers("www A 192.0.2.9")
+		after(time.Minute)
+		s.is("one", providers.InStep)
+		for _, want := range []string{"192.0.2.54:53 example.com. NS true", "192.0.2.54:53 ns1.example.net. A true", "192.0.2.1:53 www.example.com. A false"} {
+			if !asked[want] {
+				t.Errorf("not asked: %s; but %v", want, asked)
+			}
+		}
+	})
 }
 
 // TestForeign: records of others hold a name until they are adopted, and keep

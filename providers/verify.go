@@ -199,29 +199,38 @@ func (w *worker) serves(ctx context.Context, server string, s plan.RRset) string
 }
 
 // errNoServers is the error of a zone whose servers cannot be found.
-var errNoServers = errors.New("its name servers cannot be looked up: name them under servers")
+var errNoServers = errors.New("it cannot be looked up which servers to ask: name them under servers, by address")
 
 // servers returns the servers to verify a zone by: those of the configuration,
-// else those that its NS records name, as the node's resolvers see them.
-func (w *worker) servers(ctx context.Context, origin string) ([]string, error) {
-	if len(w.cfg.Servers) > 0 {
-		return w.cfg.Servers, nil
-	}
+// else those that its NS records name. Names are looked up as the node's
+// resolvers see them.
+func (w *worker) servers(ctx context.Context, origin string) (out []string, err error) {
 	resolvers := w.k.resolvers()
-	reply := w.recurse(ctx, resolvers, origin, dns.TypeNS)
-	if reply == nil {
-		return nil, fmt.Errorf("%s: %w", origin, errNoServers)
-	}
-	var out []string
-	for _, rr := range reply.Answer {
-		ns, ok := rr.(*dns.NS)
-		if !ok {
-			continue
+	if len(w.cfg.Servers) > 0 {
+		for _, server := range w.cfg.Servers {
+			host, port, err := net.SplitHostPort(server)
+			if err != nil {
+				return nil, err
+			}
+			if net.ParseIP(host) == nil && len(resolvers) > 0 {
+				addr := w.address(ctx, resolvers, dns.Fqdn(host))
+				if addr == "" {
+					return nil, fmt.Errorf("%s, a server of %s: %w", host, origin, errNoServers)
+				}
+				server = net.JoinHostPort(addr, port)
+			}
+			out = append(out, server)
 		}
-		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			if addr := firstAddr(w.recurse(ctx, resolvers, ns.Ns, qtype)); addr != "" {
+		return out, nil
+	}
+	if reply := w.recurse(ctx, resolvers, origin, dns.TypeNS); reply != nil {
+		for _, rr := range reply.Answer {
+			ns, ok := rr.(*dns.NS)
+			if !ok {
+				continue
+			}
+			if addr := w.address(ctx, resolvers, ns.Ns); addr != "" {
 				out = append(out, net.JoinHostPort(addr, "53"))
-				break
 			}
 		}
 	}
@@ -229,6 +238,16 @@ func (w *worker) servers(ctx context.Context, origin string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", origin, errNoServers)
 	}
 	return out, nil
+}
+
+// address returns one address of a name; "" for none.
+func (w *worker) address(ctx context.Context, resolvers []netip.AddrPort, name string) string {
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if addr := firstAddr(w.recurse(ctx, resolvers, name, qtype)); addr != "" {
+			return addr
+		}
+	}
+	return ""
 }
 
 // recurse asks resolvers, one after the other, until one of them knows.
