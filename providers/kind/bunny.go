@@ -81,6 +81,9 @@ func (b *bunny) read(ctx context.Context, zone, _ string) ([]held, error) {
 	if _, err := b.api.do(ctx, http.MethodGet, fmt.Sprintf("/dnszone/%d", id), nil, &z); err != nil {
 		return nil, noZone(err, zone)
 	}
+	if z.Records == nil {
+		return nil, fmt.Errorf("%s: %w", zone, errNoList)
+	}
 	var singles []single
 	var foreign []held
 	for _, r := range z.Records {

@@ -110,6 +110,9 @@ func (d *deSEC) read(ctx context.Context, zone, name string) ([]held, error) {
 		if err != nil {
 			return nil, noZone(err, zone)
 		}
+		if page == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		for _, s := range page {
 			set, err := plan.New(absolute(s.Subname, zone), s.Type, s.TTL, s.Records)
 			if err != nil {

@@ -95,6 +95,9 @@ func (g *gandi) list(ctx context.Context, path string) ([]gandiSet, error) {
 		if err != nil {
 			return nil, err
 		}
+		if page == nil {
+			return nil, errNoList
+		}
 		sets = append(sets, page...)
 		more = nextQuery(header)
 	}

@@ -58,6 +58,9 @@ func (h *hetzner) read(ctx context.Context, zone, name string) ([]held, error) {
 	if z == nil {
 		return nil, fmt.Errorf("%s: %w", zone, ErrNoZone)
 	}
+	if z.ID == 0 {
+		return nil, fmt.Errorf("%s: %w", zone, errNoList)
+	}
 	opts := hcloud.ZoneRRSetListOpts{}
 	if name != "" {
 		opts.Name = relative(name, zone, "@")

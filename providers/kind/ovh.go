@@ -23,8 +23,9 @@ import (
 // the zone is refreshed, which is done after every change.
 type ovhCloud struct {
 	account
-	endpoint            string
-	key, secret, consum string
+	endpoint         string
+	key              string
+	secret, consumer config.Secret
 
 	mu   sync.Mutex
 	owed map[string]map[string]edit // by zone and RRset, what was written and not published
@@ -45,8 +46,8 @@ func newOVH(a config.Account) (Provider, error) {
 	o := &ovhCloud{
 		endpoint: endpoint,
 		key:      a.Values["application_key"],
-		secret:   a.Secrets["application_secret"].Reveal(),
-		consum:   a.Secrets["consumer_key"].Reveal(),
+		secret:   a.Secrets["application_secret"],
+		consumer: a.Secrets["consumer_key"],
 		owed:     map[string]map[string]edit{},
 	}
 	o.account = newAccount(o)
@@ -68,7 +69,7 @@ func (o *ovhCloud) Abilities() Abilities {
 func (o *ovhCloud) client(ctx context.Context) (*ovh.Client, error) {
 	client := newHTTPClient()
 	client.Transport = within{client.Transport, ctx}
-	c := &ovh.Client{AppKey: o.key, AppSecret: o.secret, ConsumerKey: o.consum, Client: client}
+	c := &ovh.Client{AppKey: o.key, AppSecret: o.secret.Reveal(), ConsumerKey: o.consumer.Reveal(), Client: client}
 	return c, c.SetEndpoint(o.endpoint)
 }
 
@@ -110,6 +111,9 @@ func (o *ovhCloud) read(ctx context.Context, zone, name string) ([]held, error) 
 	var ids []int64
 	if err := c.GetWithContext(ctx, path, &ids); err != nil {
 		return nil, noZone(err, zone)
+	}
+	if ids == nil {
+		return nil, fmt.Errorf("%s: %w", zone, errNoList)
 	}
 	slices.Sort(ids)
 	list, err := ovhRecords(ctx, c, zone, ids)

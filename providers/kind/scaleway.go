@@ -31,7 +31,7 @@ const scalewayFloor = 60
 // has the permission set DomainsDNSFullAccess.
 func newScaleway(a config.Account) (Provider, error) {
 	client := newHTTPClient()
-	client.Transport = withField{client.Transport, "X-Auth-Token", a.Secrets["secret_key"].Reveal()}
+	client.Transport = withField{client.Transport, "X-Auth-Token", a.Secrets["secret_key"]}
 	options := []scw.ClientOption{scw.WithHTTPClient(client), scw.WithUserAgent("shunt")}
 	if a.Endpoint != "" {
 		options = append(options, scw.WithAPIURL(strings.TrimSuffix(a.Endpoint, "/")))
@@ -52,14 +52,15 @@ func newScaleway(a config.Account) (Provider, error) {
 // way of authentication wants a form of credentials and prints those that have
 // another.
 type withField struct {
-	next        http.RoundTripper
-	name, value string
+	next  http.RoundTripper
+	name  string
+	value config.Secret
 }
 
 // RoundTrip sends a copy of req that has the field.
 func (w withField) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	req.Header.Set(w.name, w.value)
+	req.Header.Set(w.name, w.value.Reveal())
 	return w.next.RoundTrip(req)
 }
 
@@ -75,20 +76,18 @@ func (s *scaleway) Abilities() Abilities {
 }
 
 func (s *scaleway) read(ctx context.Context, zone, name string) ([]held, error) {
-	size := uint32(1000)
-	req := &domain.ListDNSZoneRecordsRequest{DNSZone: dotless(zone), ProjectID: s.project, PageSize: &size, OrderBy: domain.ListDNSZoneRecordsRequestOrderByNameAsc}
 	if name != "" {
-		req.Name = relative(name, zone, "") // no filter at the apex
+		name = relative(name, zone, "") // at the apex there is no filter
 	}
-	list, err := s.api.ListDNSZoneRecords(req, scw.WithAllPages(), scw.WithContext(ctx))
+	records, err := s.list(ctx, zone, name)
 	if err != nil {
 		return nil, s.known(ctx, zone, err)
 	}
-	if int(list.TotalCount) != len(list.Records) {
-		return nil, fmt.Errorf("%s changed while it was read: %d of %d records", zone, len(list.Records), list.TotalCount)
-	}
 	var singles []single
-	for _, r := range list.Records {
+	for _, r := range records {
+		if r == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		if r.Type.String() == "SOA" {
 			continue
 		}
@@ -100,6 +99,31 @@ func (s *scaleway) read(ctx context.Context, zone, name string) ([]held, error) 
 		singles = append(singles, one)
 	}
 	return collect(singles), nil
+}
+
+// list reads the records of a name relative to zone, or of all names for "",
+// page by page. The SDK's own way takes an answer that holds no list for an empty one.
+func (s *scaleway) list(ctx context.Context, zone, name string) ([]*domain.Record, error) {
+	size := uint32(1000)
+	var records []*domain.Record
+	for page := int32(1); ; page++ {
+		list, err := s.api.ListDNSZoneRecords(&domain.ListDNSZoneRecordsRequest{
+			DNSZone: dotless(zone), ProjectID: s.project, Name: name, Page: &page, PageSize: &size, OrderBy: domain.ListDNSZoneRecordsRequestOrderByNameAsc,
+		}, scw.WithContext(ctx))
+		if err != nil {
+			return nil, err
+		}
+		if list.Records == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
+		records = append(records, list.Records...)
+		switch total := int(list.TotalCount); {
+		case len(records) == total:
+			return records, nil
+		case len(records) > total || len(list.Records) == 0:
+			return nil, fmt.Errorf("%s changed while it was read: %d of %d records", zone, len(records), total)
+		}
+	}
 }
 
 // known returns err of a call for zone, or one that wraps ErrNoZone where the

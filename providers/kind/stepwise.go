@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// errNoList is the error of an answer that succeeds and holds no list, not even
+// an empty one: what could not be read is not taken for empty.
+var errNoList = errors.New("the answer holds no list of records")
+
 // putBack is how long it may take to put back what went.
 const putBack = 5 * time.Second
 
