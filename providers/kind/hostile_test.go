@@ -1,0 +1,54 @@
+package kind_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/libdns/libdns"
+
+	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/providers/kind"
+	"github.com/shunt-dns/shunt/providers/plan"
+)
+
+// TestHostile: whatever an API says with 200, no kind panics, none takes it for
+// an empty zone that is none, and none says that a change was made of which
+// nothing was read.
+func TestHostile(t *testing.T) {
+	body := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/auth/time" { // nothing can be signed without
+			body := "1700000000"
+			_, _ = io.WriteString(w, body)
+			return
+		}
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	rec := []libdns.Record{libdns.TXT{Name: "x", TTL: time.Hour, Text: "y"}}
+	txt := plan.RRset{Name: "x.example.test.", Type: "TXT", TTL: 3600, Data: []string{`"y"`}}
+	for _, name := range []string{"ovh", "scaleway", "hetzner", "gandi", "desec", "bunny"} {
+		p, err := kind.Open(config.Provider{Name: "x", Kind: name, Account: rowOf(t, name).account(server.URL)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, body = range []string{
+			"", "null", "{}", "[]", "[null]", "0", `""`, `[[]]`, `{"records":null}`, `{"Items":null,"HasMoreItems":true}`, `{"Items":[{"Id":1,"Domain":"example.test"}],"Id":1}`,
+			`{"zone":{"id":1,"name":"example.test"},"rrsets":[{"name":"x","type":"A","records":[{"value":"nonsense"}]}]}`,
+			`{"total_count":5,"records":[null]}`, `{"total_count":1,"records":[{"name":"x","type":"A","data":"nonsense"}]}`,
+			`[{"rrset_name":"x","rrset_type":"A","rrset_values":null}]`, `[{"subname":"x","type":"A","records":["nonsense"]}]`, `{"minimum_ttl":-1}`, "<html>", `{"a":`,
+		} {
+			got, err := p.GetRecords(t.Context(), "example.test.")
+			if err == nil && (body == "" || body == "null" || body == "0" || body == "<html>") {
+				t.Errorf("%s takes %q for a zone with %d records", name, body, len(got))
+			}
+			_, _ = p.SetRecords(t.Context(), "example.test.", rec)
+			_, _ = p.DeleteRecords(t.Context(), "example.test.", rec)
+			_ = p.(kind.Applier).Apply(t.Context(), "example.test.", []plan.Change{{After: &txt}})
+		}
+	}
+}
