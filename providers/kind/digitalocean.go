@@ -64,6 +64,9 @@ func (d *digitalOcean) read(ctx context.Context, zone, name string) ([]held, err
 		if err != nil {
 			return nil, digitalOceanFailed(err, ErrNoZone)
 		}
+		if records == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		for _, r := range records {
 			if r.Type != "SOA" { // of which it tells the TTL alone
 				all = append(all, digitalOceanSingle(r, zone))

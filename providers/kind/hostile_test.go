@@ -31,8 +31,9 @@ func TestHostile(t *testing.T) {
 	t.Cleanup(server.Close)
 	rec := []libdns.Record{libdns.TXT{Name: "x", TTL: time.Hour, Text: "y"}}
 	txt := plan.RRset{Name: "x.example.test.", Type: "TXT", TTL: 3600, Data: []string{`"y"`}}
-	for _, name := range []string{"ovh", "scaleway", "hetzner", "gandi", "desec", "bunny"} {
-		p, err := kind.Open(config.Provider{Name: "x", Kind: name, Account: rowOf(t, name).account(server.URL)}, nil)
+	for _, row := range doubles() {
+		name := row.kind
+		p, err := kind.Open(config.Provider{Name: "x", Kind: name, Account: row.account(server.URL)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
