@@ -28,6 +28,7 @@ import (
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/health/monitor"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/providers"
@@ -42,6 +43,7 @@ type Server struct {
 	Queries     func() resolver.Stats
 	Secondaries func() []xfr.Secondary // how each secondary is; nil: there are none
 	Providers   *providers.Keeper      // keeps DNS providers in step; nil: there are none
+	Alerts      *alert.Teller          // tells people of alarms; nil: nothing does
 	Version     string
 	Log         *slog.Logger
 

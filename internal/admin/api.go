@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/drill"
 	"github.com/shunt-dns/shunt/internal/event"
@@ -81,6 +82,11 @@ func routes() []route {
 			query: []param{{"source", "the feed"}, {"part", "one of several things that it says; default: all"}}, do: func(s *Server) handler { return s.clearFeed }},
 		{at: "POST /v1/feeds/alertmanager", id: "feed.alertmanager", right: feed, says: "Take alerts as Alertmanager's webhook sends them: one that fires says that the pool of its label pool is down.", takes: Firing{}, gives: FiringAnswer{},
 			query: []param{{"source", "the feed; default alertmanager"}}, do: func(s *Server) handler { return s.firing }},
+		{at: "GET /v1/alerts", id: "alerts", right: read, says: "The routes by which people hear of alarms, and how they go.", gives: []alert.Status{},
+			do: func(s *Server) handler { return s.alertRoutes }},
+		{at: "POST /v1/alerts/test", id: "alert.test", right: write, says: "Send a test by a route, at once, and say what came of it.", gives: []Tried{},
+			query: []param{{"route", "one of them; default: all"}},
+			do:    func(s *Server) handler { return s.testAlerts }},
 		{at: "GET /v1/log", id: "log", right: read, says: "The audit log: every request that was to change something, the oldest first.", gives: []Deed{},
 			query: []param{{"since", "a moment (2026-01-31T12:00:00Z), or how long ago (90m, 3d); default: all that is kept"}, {"limit", "at most so many, the latest; default 1000, at most 10000"}},
 			do:    func(s *Server) handler { return s.log }},

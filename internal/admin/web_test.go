@@ -28,6 +28,7 @@ import (
 
 const stageConfig = `node: {name: ns1.example.test, state_dir: state}
 listen: {dns: ["127.0.0.1:0"], control: shunt.sock, web: ["127.0.0.1:0"], TOKENS}
+alerts: [{name: hook, webhook: {url: "http://127.0.0.1:9/"}}]
 pools:
   - {name: alpha, addresses: [127.0.0.31]}
   - {name: beta, addresses: [127.0.0.32]}
@@ -248,6 +249,10 @@ func TestEveryOperation(t *testing.T) {
 	s.wants(reader, "GET /v1/status", 200, `"feeds"`)
 	s.wants(reader, `PUT /v1/feeds/{pool=alpha} {"source":"rum","up":true}`, 403, "")
 	s.wants(writer, "DELETE /v1/feeds/{pool=alpha}?source=rum", 200, "{}")
+	s.wants(reader, "GET /v1/alerts", 200, `"name": "hook"`)
+	s.wants(reader, "POST /v1/alerts/test", 403, "")
+	s.wants(writer, "POST /v1/alerts/test?route=hook", 200, `"ok": false`)
+	s.wants(writer, "POST /v1/alerts/test?route=nowhere", 400, "there is no route")
 	s.wants(reader, "GET /v1/log", 200, `"what": "drill.start"`)
 	s.wants(reader, "GET /v1/openapi.json", 200, `"openapi": "3.1.0"`)
 	s.wants(reader, "GET /v1/none", 404, "openapi.json")

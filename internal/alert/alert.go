@@ -44,13 +44,18 @@ const (
 	failing    = 30 * time.Second // how long a route fails before that is an alarm
 )
 
-// A Later is the error of a receiver that wants a delivery later.
+// A Later is the error of a receiver that does not take a delivery now.
 type Later struct {
-	After time.Duration
+	After time.Duration // how long it wants to be left alone; 0: it does not say
 	Why   string
 }
 
-func (l Later) Error() string { return fmt.Sprintf("%s (not before %v)", l.Why, l.After) }
+func (l Later) Error() string {
+	if l.After == 0 {
+		return l.Why
+	}
+	return fmt.Sprintf("%s (not before %v)", l.Why, l.After)
+}
 
 // A Teller tells by every route. Make it with New, then call Run; the other
 // methods may be called from any goroutine meanwhile.

@@ -42,9 +42,9 @@ var table = map[string]string{
 	"resolver/zone":          "config health resolver/place resolver/steer miekg/dns",
 	"internal/drill":         "config health internal/chart resolver/steer",
 	"internal/controller":    "config health internal/drill internal/durable internal/event resolver/place resolver/steer resolver/zone",
-	"internal/admin":         "config health health/monitor internal/controller internal/drill internal/durable internal/event resolver resolver/xfr x/net x/sys providers",
+	"internal/admin":         "config health health/monitor internal/alert internal/controller internal/drill internal/durable internal/event resolver resolver/xfr x/net x/sys providers",
 	"internal/dashboard":     "config health internal/admin internal/controller internal/drill internal/event resolver",
-	"internal/node":          "config health health/monitor health/probe internal/admin internal/audit/look internal/controller internal/dashboard internal/durable internal/event internal/known internal/metrics internal/tap internal/trace resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/alert internal/audit/look internal/controller internal/dashboard internal/durable internal/event internal/known internal/metrics internal/tap internal/trace resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
@@ -59,7 +59,7 @@ var table = map[string]string{
 	"bench":                  "miekg/dns x/sys",
 	"test/places":            "mmdbwriter",
 	"cmd/shunt":              "cmd/shunt/command",
-	"cmd/shunt/command":      "config health internal/admin internal/controller internal/drill internal/event internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term providers providers/plan providers/kind",
+	"cmd/shunt/command":      "config health internal/admin internal/alert internal/controller internal/drill internal/event internal/node internal/demo internal/rehearse internal/audit internal/audit/look resolver/xfr cobra x/term providers providers/plan providers/kind",
 }
 
 // modules are the third-party modules by the short names of the table.

@@ -74,7 +74,7 @@ func ours(paths []string) []string {
 		list = append(list, p)
 		entries, _ := os.ReadDir(p) // none: not a folder
 		for _, e := range entries {
-			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile || admin.IsAuditFile(e.Name()) {
+			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile || e.Name() == alertsFile || admin.IsAuditFile(e.Name()) {
 				list = append(list, filepath.Join(p, e.Name()))
 			}
 			if e.Name() == xfr.Folder {

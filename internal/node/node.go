@@ -26,6 +26,7 @@ import (
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/health/monitor"
 	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/audit/look"
 	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/event"
@@ -63,6 +64,7 @@ type Node struct {
 	lock      *os.File // the state directory, taken for as long as the node lives; nil where Options.Known has it
 	runner    *monitor.Runner
 	ctl       *controller.Controller
+	teller    *alert.Teller
 	events    *event.Log
 	primary   *xfr.Primary      // hands zones to secondaries
 	providers *providers.Keeper // keeps DNS providers in step
@@ -134,6 +136,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 	if err = n.pushes(cfg); err != nil {
 		return err
 	}
+	n.alerts(cfg)
 	n.ctl = controller.New(l, state, controller.Deps{
 		Monitor: n.runner,
 		Publish: n.publish,
@@ -203,7 +206,7 @@ func (n *Node) conditions() []controller.Condition {
 		list = append(list, controller.Condition{Code: "events-not-saved", Severity: "warning",
 			What: why, Mend: "a restart forgets the latest events; look at node.state_dir"})
 	}
-	return slices.Concat(list, n.unkept(), n.behind(), n.unpushed())
+	return slices.Concat(list, n.unkept(), n.behind(), n.unpushed(), n.untold())
 }
 
 // close ends what open opened.
@@ -236,6 +239,7 @@ func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
 	n.taps.Adopt(l.Config.Taps)
+	n.teller.Use(l.Config.Alerts)
 	n.traces.Adopt(l.Config.Traces)
 	if err := n.primary.Reload(l.Config); err != nil {
 		n.opts.Log.Error("secondaries stay as they were", "error", err)
@@ -268,6 +272,7 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return n.runner.Run(ctx) })
 	g.Go(func() error { return n.primary.Run(ctx) })
 	g.Go(func() error { return n.push(ctx) })
+	g.Go(func() error { return n.alarmed(ctx) })
 	n.serveAPI(ctx, g)
 	g.Go(func() error { return n.taps.Run(ctx) })
 	g.Go(func() error { return n.reloads(ctx, hup) })

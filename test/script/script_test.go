@@ -81,6 +81,9 @@ func run(m *testing.M) int {
 //	reader has REGEXP        waits until it has read such a line (see tap_test.go)
 //	receiver start           one of traces, at $RECEIVER
 //	receiver has REGEXP      waits until it has such a span (see trace_test.go)
+//	pager start              hears of alarms, at $PAGER
+//	pager answers CODE       to all from now on
+//	pager has REGEXP         waits until it has heard such a line (see pager_test.go)
 //	until REGEXP CMD…        runs CMD until its stdout has it, at most 15 s
 //	exits CODE CMD…          runs CMD, which must end with this exit code
 //	fill FILE…               replaces ${VARIABLE} in files
@@ -96,6 +99,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(cmds, metricsCommands())
 	maps.Copy(cmds, tapCommands())
 	maps.Copy(cmds, traceCommands())
+	maps.Copy(cmds, pagerCommands())
 	maps.Copy(cmds, webCommands())
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
@@ -118,6 +122,7 @@ type stage struct {
 
 	reader   *tapReader // of dnstap
 	receiver *traceReceiver
+	pager    *pager // hears of alarms
 }
 
 type stageKey struct{}

@@ -69,7 +69,7 @@ moves its answers away from a path that fails, within seconds.
 	})
 	root.AddCommand(newServe(g), newCheck(g), newReload(g), newStatus(g), newExplain(g), newProbe(g),
 		newOverride(g), newFailback(g), newFreeze(g), newUnfreeze(g), newRehearse(g), newDrill(g), newPlan(g), newPublish(g), newAudit(g), newDemo(g), newVersion(g),
-		newToken(g), newLog(g), newEvents(g))
+		newToken(g), newLog(g), newEvents(g), newAlert(g))
 	return root
 }
 
