@@ -54,12 +54,13 @@ const (
 // An Audit is the log of deeds. Its methods may be called from any goroutine.
 type Audit struct {
 	path string // "": nothing is kept
-
-	work sync.Mutex // held while writing
+	most int64  // octets of one file
 
 	mu      sync.Mutex
-	waiting []Deed // that are not written yet
-	lost    int    // that had no more room
+	waiting []Deed          // that are not on the disk, nor on their way
+	told    []chan struct{} // closed once what waits was tried
+	writing bool            // a goroutine is at it
+	lost    int             // that had no more room
 	problem string
 }
 
@@ -68,7 +69,7 @@ func OpenAudit(dir string) *Audit {
 	if dir == "" {
 		return &Audit{}
 	}
-	return &Audit{path: filepath.Join(dir, AuditFile)}
+	return &Audit{path: filepath.Join(dir, AuditFile), most: maxAudit}
 }
 
 // IsAuditFile reports whether a file of that name in the state directory is
@@ -83,46 +84,65 @@ func (a *Audit) Note(d Deed) {
 	if a == nil || a.path == "" {
 		return
 	}
+	tried := make(chan struct{})
 	a.mu.Lock()
-	if len(a.waiting) >= mostDeeds {
-		a.waiting = slices.Delete(a.waiting, 0, 1)
-		a.lost++
-	}
-	a.waiting = append(a.waiting, d)
+	a.waiting = a.fit(append(a.waiting, d))
+	a.told = append(a.told, tried)
+	a.begin()
 	a.mu.Unlock()
-	done := make(chan struct{})
-	go func() { defer close(done); a.flush() }()
+	late := time.NewTimer(auditWait)
+	defer late.Stop()
 	select {
-	case <-done:
-	case <-time.After(auditWait):
+	case <-tried:
+	case <-late.C:
 		a.mu.Lock()
-		a.problem = "the disk does not answer"
+		a.problem = fmt.Sprintf("the disk has not answered for %v", auditWait)
 		a.mu.Unlock()
 	}
 }
 
-// flush writes what waits. Only one does so at a time; who finds another at it
-// leaves the rest to the next deed, or to Problem's caller.
-func (a *Audit) flush() {
-	a.work.Lock()
-	defer a.work.Unlock()
-	a.mu.Lock()
-	deeds := slices.Clone(a.waiting)
-	a.mu.Unlock()
-	if len(deeds) == 0 {
-		return
+// fit drops the oldest of deeds where they are too many to keep.
+func (a *Audit) fit(deeds []Deed) []Deed {
+	if over := len(deeds) - mostDeeds; over > 0 {
+		a.lost += over
+		deeds = slices.Delete(deeds, 0, over)
 	}
-	err := a.write(deeds)
+	return deeds
+}
+
+// begin has a goroutine write what waits, unless one is at it; mu is held.
+func (a *Audit) begin() {
+	if !a.writing && len(a.waiting) > 0 {
+		a.writing = true
+		go a.flush()
+	}
+}
+
+// flush writes what waits, until nothing does or the disk fails.
+func (a *Audit) flush() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err != nil {
-		a.problem = err.Error()
-		return
-	}
-	a.problem = ""
-	a.waiting = a.waiting[min(len(deeds), len(a.waiting)):]
-	if a.lost > 0 {
-		a.problem, a.lost = fmt.Sprintf("%d requests were too many to keep while the disk failed", a.lost), 0
+	defer func() { a.writing = false }()
+	for len(a.waiting) > 0 {
+		deeds, told := a.waiting, a.told
+		a.waiting, a.told = nil, nil
+		a.mu.Unlock()
+		err := a.write(deeds)
+		a.mu.Lock()
+		a.problem = ""
+		if err != nil {
+			a.problem = err.Error()
+			a.waiting = a.fit(append(deeds, a.waiting...))
+			told, a.told = append(told, a.told...), nil
+		} else if a.lost > 0 {
+			a.problem, a.lost = fmt.Sprintf("%d requests were too many to keep while the disk failed", a.lost), 0
+		}
+		for _, t := range told {
+			close(t)
+		}
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -133,13 +153,9 @@ func (a *Audit) Problem() string {
 		return ""
 	}
 	a.mu.Lock()
-	problem := a.problem
-	a.mu.Unlock()
-	if problem != "" && a.work.TryLock() {
-		a.work.Unlock()
-		go a.flush()
-	}
-	return problem
+	defer a.mu.Unlock()
+	a.begin()
+	return a.problem
 }
 
 // write appends deeds to the file, durably.
@@ -161,7 +177,7 @@ func (a *Audit) write(deeds []Deed) (err error) {
 	if err != nil {
 		return err
 	}
-	if info.Size() > 0 && info.Size()+int64(text.Len()) > maxAudit {
+	if info.Size() > 0 && info.Size()+int64(text.Len()) > a.most {
 		if err := a.rotate(); err != nil {
 			return err
 		}
@@ -227,11 +243,9 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 		}
 	}
 	a.mu.Lock()
-	if a.problem != "" {
-		for _, d := range a.waiting {
-			if !d.At.Before(since) {
-				out = append(out, d)
-			}
+	for _, d := range a.waiting {
+		if !d.At.Before(since) {
+			out = append(out, d)
 		}
 	}
 	a.mu.Unlock()
