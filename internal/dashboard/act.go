@@ -148,25 +148,6 @@ func after(f form) string {
 // describe says what c's form would do. The error is what it lacks.
 func (b *Dashboard) describe(c *confirmation) error {
 	f := c.Form
-	need := func(text, what string) error {
-		if text == "" {
-			return fmt.Errorf("%s is missing", what)
-		}
-		return nil
-	}
-	lasts := func() error {
-		if err := need(f.Reason, "a reason, for the people who wonder later,"); err != nil {
-			return err
-		}
-		d, err := config.ParseDuration(f.For)
-		if err != nil {
-			return fmt.Errorf("for how long: %w", err)
-		}
-		if d > health.MaxOverride {
-			return fmt.Errorf("for how long: at most %s", config.FormatDuration(health.MaxOverride))
-		}
-		return nil
-	}
 	switch f.Action {
 	case "override":
 		c.What, c.Button = fmt.Sprintf("Force %s %s for %s", f.Pool, f.Force, f.For), fmt.Sprintf("Force %s %s", f.Pool, f.Force)
@@ -177,7 +158,7 @@ func (b *Dashboard) describe(c *confirmation) error {
 		if len(c.Effects) == 0 {
 			return fmt.Errorf("say what the pool is to be: up, down or drain")
 		}
-		return lasts()
+		return f.lasts()
 	case "clear":
 		c.What, c.Button = "Clear the override of "+f.Pool, "Clear it"
 		c.Effects = []string{"The pool follows its probes again, at once."}
@@ -189,7 +170,7 @@ func (b *Dashboard) describe(c *confirmation) error {
 	case "freeze":
 		c.What, c.Button = "Switch automation off for "+f.For, "Freeze"
 		c.Effects = []string{"The pools that answer now go on answering, whatever probes see.", "Overrides still count."}
-		return lasts()
+		return f.lasts()
 	case "unfreeze":
 		c.What, c.Button = "Switch automation on again", "Unfreeze"
 		c.Effects = []string{"What probes see now moves answers at once."}
@@ -200,7 +181,7 @@ func (b *Dashboard) describe(c *confirmation) error {
 		if err := need(f.Pool, "a pool to take away"); err != nil {
 			return err
 		}
-		return lasts()
+		return f.lasts()
 	case "stop":
 		c.What, c.Button = "End the drill "+f.ID, "End it"
 		c.Effects = []string{"The pools that it took away answer again, along their ramps."}
@@ -211,6 +192,29 @@ func (b *Dashboard) describe(c *confirmation) error {
 		return nil
 	}
 	return fmt.Errorf("there is nothing called %q to do", f.Action)
+}
+
+// need returns an error where text, which is what a form must have, is empty.
+func need(text, what string) error {
+	if text == "" {
+		return fmt.Errorf("%s is missing", what)
+	}
+	return nil
+}
+
+// lasts returns what is wrong with the reason and the duration of f.
+func (f form) lasts() error {
+	if err := need(f.Reason, "a reason, for the people who wonder later,"); err != nil {
+		return err
+	}
+	d, err := config.ParseDuration(f.For)
+	if err != nil {
+		return fmt.Errorf("for how long: %w", err)
+	}
+	if d > health.MaxOverride {
+		return fmt.Errorf("for how long: at most %s", config.FormatDuration(health.MaxOverride))
+	}
+	return nil
 }
 
 // overrideEffects says what an override does; nothing for one there is not.

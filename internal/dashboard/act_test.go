@@ -150,13 +150,17 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s offers what the viewer may not do", path)
 		}
 	}
+	if w := get(b, "/login?next=/pools"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/pools" {
+		t.Errorf("one who is logged in logs in: status %d, to %s", w.Code, w.Header().Get("Location"))
+	}
 	s.viewer, s.asked = admin.Who{}, nil
-	for _, path := range everyPage[:len(everyPage)-1] {
+	for _, path := range everyPage {
 		w := get(b, path)
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login?next=%2F") || strings.Contains(w.Body.String(), "first of the pools") {
 			t.Errorf("%s: status %d, to %s", path, w.Code, w.Header().Get("Location"))
 		}
 	}
+	says(t, get(b, "/login?wrong=1&next=/pools"), 200, "Log in", "not known here")
 	if w := get(b, "/", "X-Live", "1"); w.Code != http.StatusUnauthorized {
 		t.Errorf("the script of one who is logged out: %d", w.Code)
 	}

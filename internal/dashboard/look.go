@@ -162,6 +162,10 @@ type login struct{ Action, Next, Wrong string }
 func (b *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	l := login{Action: "/login", Next: local(q.Get("next"))}
+	if b.viewer(r).Known {
+		http.Redirect(w, r, l.Next, http.StatusSeeOther)
+		return
+	}
 	if q.Get("wrong") != "" {
 		l.Wrong = "This token is not known here, or has ended."
 	}

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"cmp"
-	"fmt"
 	"html/template"
 	"maps"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/internal/controller"
-	"github.com/shunt-dns/shunt/internal/event"
 )
 
 // How much the overview shows before it leads to a page of its own.
@@ -290,83 +288,3 @@ func worstFirst(pools []controller.PoolStatus) []controller.PoolStatus {
 	slices.SortStableFunc(out, func(a, b controller.PoolStatus) int { return rank(&a) - rank(&b) })
 	return out
 }
-
-// A timeline is what happened.
-type timeline struct {
-	Span   string // that it covers, in words
-	Lanes  []lane
-	More   int // pools without a lane
-	Marks  []time.Time
-	Events []event.Event // the latest first
-}
-
-// timeline draws up what happened within the last hour; in less, where this
-// process looks on for less and could draw next to nothing.
-func (b *Dashboard) timeline(s *controller.Status) timeline {
-	var all []event.Event
-	if b.deps.Events != nil {
-		all = b.deps.Events(event.Kept)
-	}
-	now := b.deps.Now()
-	span, words := time.Hour, "last hour"
-	for _, c := range []struct {
-		span  time.Duration
-		words string
-	}{{10 * time.Minute, "last 10 minutes"}, {2 * time.Minute, "last 2 minutes"}} {
-		if now.Sub(b.born) < c.span {
-			span, words = c.span, c.words
-		}
-	}
-	from := now.Add(-span)
-	t := timeline{Span: words, Marks: []time.Time{from, from.Add(span / 2), now}}
-	changes := map[string][]event.Event{}
-	for _, e := range all {
-		if e.Kind == event.Transition && isState(e.After) {
-			changes[e.Subject] = append(changes[e.Subject], e)
-		}
-	}
-	pools := slices.Clone(s.Pools)
-	if len(pools) > fewLanes { // then those first that something happened to
-		slices.SortStableFunc(pools, func(x, y controller.PoolStatus) int {
-			return cmp.Or(cmp.Compare(len(changes[y.Name]), len(changes[x.Name])))
-		})
-	}
-	for i := range pools[:min(len(pools), fewLanes)] {
-		p := &pools[i]
-		t.Lanes = append(t.Lanes, draw(p.Name, stretches(p, changes[p.Name], from, b.born, now), from, now))
-	}
-	t.More = len(pools) - len(t.Lanes)
-	t.Events = latest(all, fewEvents)
-	return t
-}
-
-// latest returns the most latest of events, the latest first, as people want
-// them at a glance: alarms are shown elsewhere, and services that moved
-// together to the same pools are one.
-func latest(all []event.Event, most int) []event.Event {
-	var out []event.Event
-	together := 0 // beside the last of out
-	for _, e := range slices.Backward(all) {
-		if e.Kind == event.Alarm {
-			continue
-		}
-		moved := e.Kind == event.Transition && !isState(e.After)
-		if n := len(out); n > 0 && moved && out[n-1].Kind == event.Transition && out[n-1].After == e.After && out[n-1].At.Sub(e.At) < time.Second {
-			together++
-			out[n-1].At, out[n-1].Subject = e.At, e.Subject
-			out[n-1].What = fmt.Sprintf("%s and %d more are answered by %s", host(e.Subject), together, e.After)
-			continue
-		}
-		if len(out) == most {
-			break
-		}
-		if moved {
-			e.Why = "" // the table of services says it
-		}
-		together, out = 0, append(out, e)
-	}
-	return out
-}
-
-// isState reports whether word is a state of a pool.
-func isState(word string) bool { return word == up || word == down || word == "unknown" }

@@ -19,7 +19,7 @@ import (
 )
 
 // every page there is.
-var everyPage = []string{"/", "/services", "/services?q=www", "/services/www.example.com", "/pools", "/pools/fastly", "/operate", "/explain", "/drills", "/drills/d-1", "/log", "/login"}
+var everyPage = []string{"/", "/services", "/services?q=www", "/services/www.example.com", "/pools", "/pools/fastly", "/operate", "/explain", "/drills", "/drills/d-1", "/log"}
 
 // answering has the API answer what pages ask it.
 func (s *stage) answering() *stage {
@@ -65,6 +65,13 @@ func TestPages(t *testing.T) {
 			}
 			if got := w.Header().Get("Content-Security-Policy"); got != policy {
 				t.Errorf("%s: policy %q", path, got)
+			}
+			ids := map[string]bool{}
+			for _, id := range regexp.MustCompile(` id="[^"]*"`).FindAllString(text, -1) {
+				if ids[id] {
+					t.Errorf("%s, %s: two elements with%s", name, path, id)
+				}
+				ids[id] = true
 			}
 			if n := strings.Count(text, "<h1"); n != 1 {
 				t.Errorf("%s, %s: %d headings of the first order", name, path, n)

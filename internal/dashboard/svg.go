@@ -3,14 +3,9 @@ package dashboard
 import (
 	"fmt"
 	"html/template"
-	"math"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/shunt-dns/shunt/internal/controller"
 	"github.com/shunt-dns/shunt/internal/drill"
-	"github.com/shunt-dns/shunt/internal/event"
 )
 
 // What is drawn here holds no style and no script of its own: classes lead to
@@ -80,78 +75,6 @@ func spark(ms []float32) template.HTML {
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) // numbers
-}
-
-// A lane is the states of one pool over a while.
-type lane struct {
-	Pool  string
-	SVG   template.HTML
-	Words string // the same for who does not see it
-}
-
-// A stretch is a time in which a pool was in one state.
-type stretch struct {
-	state    string
-	from, to time.Time
-}
-
-// stretches returns the states of a pool from from to now: what it is now, and
-// its transitions, the oldest first. What was before all of them is known from
-// born on, when this process began to look.
-func stretches(p *controller.PoolStatus, changes []event.Event, from, born, now time.Time) []stretch {
-	var out []stretch
-	add := func(state string, began, ended time.Time) {
-		if began = later(began, from); began.Before(ended) {
-			out = append(out, stretch{state, began, ended})
-		}
-	}
-	end, state := now, p.State
-	for _, e := range slices.Backward(changes) {
-		if e.At.Before(end) {
-			add(state, e.At, end)
-			end = e.At
-		}
-		state = e.Before // of several in the same moment, that of the first
-	}
-	if len(changes) == 0 && p.Since.Before(born) {
-		born = p.Since
-	}
-	add(state, born, end)
-	slices.Reverse(out)
-	return out
-}
-
-// later returns the later of a and b.
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// draw draws a lane from from to now. The height of what it draws tells states
-// apart, not the color alone: a line is up, a block is down, nothing is unknown.
-func draw(pool string, ss []stretch, from, now time.Time) lane {
-	var b, words strings.Builder
-	b.WriteString(`<svg class="lane" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">`)
-	span := now.Sub(from).Seconds()
-	for _, s := range ss {
-		x := 1000 * s.from.Sub(from).Seconds() / span
-		w := max(1000*s.to.Sub(s.from).Seconds()/span, 3)
-		switch s.state {
-		case up:
-			fmt.Fprintf(&b, `<rect class="up" x="%.1f" y="5" width="%.1f" height="4"/>`, x, w)
-		case down:
-			fmt.Fprintf(&b, `<rect class="down" x="%.1f" y="0" width="%.1f" height="14"/>`, math.Min(x, 997), w)
-			fmt.Fprintf(&words, "; down from %s for %s", clock(s.from), age(s.to.Sub(s.from)))
-		}
-	}
-	b.WriteString(`</svg>`)
-	text := "no outage seen"
-	if words.Len() > 0 {
-		text = strings.TrimPrefix(words.String(), "; ")
-	}
-	return lane{pool, template.HTML(b.String()), text} // numbers
 }
 
 // An area is answers over time, by pool.

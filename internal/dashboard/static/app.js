@@ -101,6 +101,7 @@
     }
     if (was !== is) {
       const icon = document.getElementById("icon");
+      document.title = (is === "good" ? "" : "! ") + document.title.replace(/^! /, "");
       if (icon) icon.href = "/static/" + is + ".svg?v=" + stamp;
     }
   };
