@@ -45,18 +45,18 @@ type Deps struct {
 	Queries func() resolver.Stats   // may be nil
 	Events  func(int) []event.Event // the latest so many, the oldest first; nil: there are none
 	Stream  string                  // address of the API's events, of which the script hears at once; "": it only looks again and again
-	Remote  func() []Remote         // secondaries and providers; nil: there are none
+	Remote  func() []Remote         // secondaries, providers and routes of alerts; nil: there are none
 	Log     *slog.Logger
 	Version string
 
 	Now func() time.Time // default: time.Now
 }
 
-// A Remote is a server elsewhere that is kept in step.
+// A Remote is a server elsewhere that is kept in step, or told of alarms.
 type Remote struct {
-	Kind  string // secondary or provider
+	Kind  string // secondary, provider or alerts
 	Name  string
-	What  string // its zones, or which kind of provider it is
+	What  string // its zones, or which kind of provider or route it is
 	State string // in a word or two, as "in step"
 	Level string // good, warn or bad
 	Since time.Time

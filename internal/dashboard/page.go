@@ -59,6 +59,7 @@ func (b *Dashboard) funcs() template.FuncMap {
 		"since": func(t time.Time) string { return age(b.deps.Now().Sub(t)) },
 		"left":  func(t time.Time) string { return age(t.Sub(b.deps.Now())) },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"share": func(f *float64) string { return percent(100 * *f) }, "times100": func(f float64) float64 { return 100 * f },
 		"ms":    func(f float64) string { return perSecond(f) + " ms" },
 		"words": func(code string) string { return strings.ReplaceAll(code, "-", " ") },
 		"title": func(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] },

@@ -361,3 +361,17 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// What the pool's feeds say is on its page, and what is elsewhere on the overview.
+func TestFeedsAndRemotes(t *testing.T) {
+	s := well()
+	share, at, until := 0.973, noon.Add(-time.Minute), noon.Add(4*time.Minute)
+	s.status.Pools[0].Feeds = []controller.FeedStatus{{Source: "rum", Role: "vote", Weight: 2, Says: "down", Availability: &share, Latency: 250, Load: 0.8, Reason: "errors in DE", Since: &at, Until: &until},
+		{Source: "alertmanager", Part: "eu", Role: "observe", Says: "silent"}}
+	b := s.open(t)
+	b.deps.Remote = func() []Remote {
+		return []Remote{{Kind: "secondary", Name: "ns2", What: "3 zones", State: "behind", Level: "bad", Since: at, Lag: "1m30s", Why: "refused"}}
+	}
+	says(t, get(b, "/pools/fastly"), 200, "rum vote, weight 2 down for 60s 97.3 % of requests succeed. 250 ms. 80 % of its capacity in use. for another 4m errors in DE", "alertmanager eu observe silent")
+	says(t, get(b, "/"), 200, "Secondaries, providers and alert routes", "ns2 secondary · 3 zones behind for 60s 1m30s refused")
+}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shunt-dns/shunt/internal/admin"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/dashboard"
 	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver/xfr"
@@ -30,7 +31,7 @@ func (n *Node) dashboard(ctx context.Context, g *errgroup.Group, api *admin.Serv
 	g.Go(func() error { return pages.Run(ctx) })
 }
 
-// remote lists the servers elsewhere that are kept in step.
+// remote lists the servers elsewhere that are kept in step, or told of alarms.
 func (n *Node) remote() []dashboard.Remote {
 	var out []dashboard.Remote
 	for _, s := range n.primary.Status() {
@@ -40,7 +41,28 @@ func (n *Node) remote() []dashboard.Remote {
 	for _, p := range n.providers.Status() {
 		out = append(out, provider(p, generation))
 	}
+	for _, r := range n.teller.Status() {
+		out = append(out, route(r))
+	}
 	return out
+}
+
+// route says how those are told who want to hear of alarms.
+func route(s alert.Status) dashboard.Remote {
+	r := dashboard.Remote{Kind: "alerts", Name: s.Name, What: s.Kind, State: s.State, Level: "good", Why: s.Why}
+	switch s.State {
+	case "failing":
+		r.Level = "bad"
+	case "waiting":
+		r.Level = "warn"
+	}
+	if s.Since != nil {
+		r.Since = *s.Since
+	}
+	if s.Pending > 0 {
+		r.Lag = fmt.Sprintf("%d not told yet", s.Pending)
+	}
+	return r
 }
 
 // provider says how p is, for people, while the snapshot of a generation is

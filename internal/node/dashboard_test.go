@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/dashboard"
 	"github.com/shunt-dns/shunt/providers"
 	"github.com/shunt-dns/shunt/resolver/xfr"
@@ -19,6 +20,8 @@ func TestRemote(t *testing.T) {
 		{provider(providers.Status{Name: "cf", Kind: "cloudflare", State: providers.InStep, Since: at, Verified: 6}, 7), dashboard.Remote{Kind: "provider", Name: "cf", What: "cloudflare", State: "in step", Level: "good", Since: at}},
 		{provider(providers.Status{Name: "cf", Kind: "cloudflare", State: providers.Pending, Names: 9, Waiting: 2, Verified: 6}, 7), dashboard.Remote{Kind: "provider", Name: "cf", What: "cloudflare", State: "pending", Level: "warn", Lag: "2 of 9 names wait; serves generation 6"}},
 		{provider(providers.Status{Name: "cf", Kind: "cloudflare", State: providers.Denied, Verified: 6, Why: "401"}, 7), dashboard.Remote{Kind: "provider", Name: "cf", What: "cloudflare", State: "denied", Level: "bad", Lag: "serves generation 6", Why: "401"}},
+		{route(alert.Status{Name: "duty", Kind: "slack", State: "idle", Sent: &at}), dashboard.Remote{Kind: "alerts", Name: "duty", What: "slack", State: "idle", Level: "good"}},
+		{route(alert.Status{Name: "duty", Kind: "slack", State: "failing", Since: &at, Pending: 3, Why: "503"}), dashboard.Remote{Kind: "alerts", Name: "duty", What: "slack", State: "failing", Level: "bad", Since: at, Lag: "3 not told yet", Why: "503"}},
 	} {
 		if c.got != c.want {
 			t.Errorf("%+v,\nwant %+v", c.got, c.want)
