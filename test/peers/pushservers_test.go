@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 type host struct {
 	*secondary
 	api   netip.AddrPort // of PowerDNS
+	key   string         // name of its TSIG key; "": keyOf its name
 	zones []string
 }
 
@@ -150,6 +152,9 @@ loglevel=5
 	h.argv = []string{"pdns_server", "--config-dir=" + h.dir}
 }
 
+// signer returns the name of the key that updates are signed with.
+func (h *host) signer() string { return cmp.Or(h.key, keyOf(h.name)) }
+
 // account returns what the kind of h is told of it.
 func (h *host) account() config.Provider {
 	if h.name == "pdns" {
@@ -157,7 +162,7 @@ func (h *host) account() config.Provider {
 			Values: map[string]string{"server_id": "localhost"}, Secrets: map[string]config.Secret{"key": config.NewSecret(keySecret)}}}
 	}
 	return config.Provider{Name: h.name, Kind: "rfc2136", Account: config.Account{Endpoint: h.at.String(),
-		Values: map[string]string{"key": keyOf(h.name), "algorithm": "hmac-sha256"}, Secrets: map[string]config.Secret{"secret": config.NewSecret(keySecret)}}}
+		Values: map[string]string{"key": h.signer(), "algorithm": "hmac-sha256"}, Secrets: map[string]config.Secret{"secret": config.NewSecret(keySecret)}}}
 }
 
 // described returns h as a provider in a configuration; more are further keys.
@@ -165,7 +170,7 @@ func (h *host) described(more string) string {
 	if h.name == "pdns" {
 		return fmt.Sprintf("  - {name: pdns, powerdns: {endpoint: \"http://%s\", key_file: push.key}, servers: [%q]%s}\n", h.api, h.at, more)
 	}
-	return fmt.Sprintf("  - {name: %s, rfc2136: {endpoint: %q, key: %s, secret_file: push.key}, servers: [%q]%s}\n", h.name, h.at, keyOf(h.name), h.at, more)
+	return fmt.Sprintf("  - {name: %s, rfc2136: {endpoint: %q, key: %s, secret_file: push.key}, servers: [%q]%s}\n", h.name, h.at, h.signer(), h.at, more)
 }
 
 // open opens the kind of h.
