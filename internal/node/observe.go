@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
+	"github.com/shunt-dns/shunt/internal/alert"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/internal/metrics"
 	"github.com/shunt-dns/shunt/internal/tap"
@@ -25,6 +26,7 @@ func (n *Node) observability() {
 		Node:        n.ctl,
 		Secondaries: n.primary.Status,
 		Providers:   n.providers.Status,
+		Alerts:      n.routes,
 		Certificate: n.certificateEnd,
 		Taps:        n.tapped,
 	}, n.opts.Log)
@@ -75,3 +77,6 @@ func (n *Node) tapped() []metrics.Tap {
 	}
 	return list
 }
+
+// routes is how the routes of alerts go.
+func (n *Node) routes() []alert.Status { return n.teller.Status() }
