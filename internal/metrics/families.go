@@ -68,6 +68,7 @@ func poolFamilies() []Family {
 		row(Gauge, "shunt_pool_waiting", "pool", "1 while the pool is up again and waits to be let back, else 0."),
 		row(Gauge, "shunt_pool_votes_void", "pool", "1 while votes against the pool are void, as when the node is blind, else 0."),
 		row(Gauge, "shunt_pool_drilled", "pool", "1 while a drill takes the pool away, else 0."),
+		row(Gauge, "shunt_feed_says", "pool source says", "1 for what a source of data feeds says of the pool, 0 for the others: up, down, unknown (of neither), silent. Of several things that it says the worst counts."),
 		row(Gauge, "shunt_pool_certificate_end_timestamp_seconds", "pool", "When the first certificate of the pool's endpoints ends, in seconds since 1970; absent where no certificate was seen."),
 	}
 }

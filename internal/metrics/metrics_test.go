@@ -62,6 +62,7 @@ func busy() *fakeNode {
 			Reload: controller.Reload{At: end},
 			Pools: []controller.PoolStatus{
 				{Name: "alpha", Operator: "cloudflare", State: "up", Since: end, Waits: "by a person", Held: "blind", Drill: "1",
+					Feeds:     []controller.FeedStatus{{Source: "rum", Part: "a", Says: "up"}, {Source: "rum", Part: "b", Says: "down"}, {Source: "logs", Says: "silent"}},
 					Endpoints: []controller.EndpointStatus{{Addr: "192.0.2.1", State: "up", CertEnd: &end}, {Addr: "192.0.2.2", State: "down"}}},
 				{Name: "beta", Operator: "self", State: "down", Since: end, Override: &health.Override{Pool: "beta", Force: health.ForceDrain, Expires: end}},
 			},
@@ -146,6 +147,9 @@ shunt_pool_waiting{pool="alpha"} 1
 shunt_pool_votes_void{pool="alpha"} 1
 shunt_pool_drilled{pool="beta"} 0
 shunt_pool_certificate_end_timestamp_seconds{pool="alpha"} 1.9e+09
+shunt_feed_says{pool="alpha",says="down",source="rum"} 1
+shunt_feed_says{pool="alpha",says="up",source="rum"} 0
+shunt_feed_says{pool="alpha",says="silent",source="logs"} 1
 shunt_probe_results_total{monitor="web",pool="alpha",result="ok"} 1
 shunt_probe_results_total{monitor="web",pool="alpha",result="edge-5xx"} 1
 shunt_probe_results_total{monitor="web",pool="alpha",result="internal"} 1

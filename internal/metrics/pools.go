@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shunt-dns/shunt/health"
@@ -56,7 +57,22 @@ func pool(out scrape, p *controller.PoolStatus) {
 	out.yes("shunt_pool_waiting", p.Waits != "", p.Name)
 	out.yes("shunt_pool_votes_void", p.Held != "", p.Name)
 	out.yes("shunt_pool_drilled", p.Drill != "", p.Name)
+	feeds(out, p)
 	out.moment("shunt_pool_certificate_end_timestamp_seconds", ends, p.Name)
+}
+
+// feeds is what sources of data say of p: the worst of what each says.
+func feeds(out scrape, p *controller.PoolStatus) {
+	said := map[string]int{}
+	words := []string{"up", "unknown", "silent", "down"} // from the best to the worst
+	for _, f := range p.Feeds {
+		said[f.Source] = max(said[f.Source], slices.Index(words, f.Says))
+	}
+	for source, worst := range said {
+		for i, word := range words {
+			out.yes("shunt_feed_says", i == worst, p.Name, source, word)
+		}
+	}
 }
 
 // services is what answers now.
