@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,7 +118,7 @@ func (p *Primary) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	if p.clerk != nil {
 		if err := os.MkdirAll(string(p.shelf), 0o750); err != nil {
-			return fmt.Errorf("node.state_dir: %w", err)
+			p.deps.Log.Error("no folder for journals", "error", err) // what is served and transferred needs none
 		}
 		stop := make(chan struct{})
 		running.Go(func() { p.clerk.run(stop) })
@@ -134,7 +135,7 @@ func (p *Primary) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-p.wake:
-			p.settle(ctx)
+			p.guarded(func() { p.settle(ctx) })
 		case o := <-p.heard:
 			p.hear(o)
 		case <-due.C:
@@ -144,6 +145,17 @@ func (p *Primary) Run(ctx context.Context) error {
 		}
 		due.Reset(p.proceed(ctx))
 	}
+}
+
+// guarded calls f. A panic in it must not end the process, which answers
+// clients; secondaries stay as they are.
+func (p *Primary) guarded(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.deps.Log.Error("panic while zones were made ready for secondaries", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
 }
 
 // current returns the state, once it is of what was published last; it waits

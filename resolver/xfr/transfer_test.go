@@ -67,20 +67,29 @@ func TestManyMessages(t *testing.T) {
 	for i := range 5_000 {
 		fmt.Fprintf(&text, "h%d A 10.0.%d.%d\nh%d TXT \"%s\"\n", i, i/250, i%250, i, strings.Repeat("x", i%50))
 	}
+	for i := range 240 { // one owner, over the end of a message
+		fmt.Fprintf(&text, "many TXT \"%0200d\"\n", i)
+	}
 	fmt.Fprintf(&text, "huge TXT %s\n", strings.Repeat("\""+strings.Repeat("y", 250)+"\" ", 240)) // 60,240 octets in one record
 	w := newWorld(t, t.TempDir(), cfg)
 	w.publish([]*zone.Zone{testZone(t, "example.test.", text.String())}, 7, 41)
 	for _, key := range []bool{false, true} {
 		rrs, err := w.take("example.test.", nil, key)
-		if err != nil || len(rrs) != 10_000+1+2+2+1 {
+		if err != nil || len(rrs) != 10_000+240+1+2+2+1 {
 			t.Fatalf("signed %v: %d records, %v", key, len(rrs), err)
 		}
 		seen := map[string]bool{}
 		for _, l := range linesOf(rrs) {
 			seen[l] = true
 		}
-		if len(seen) != len(rrs)-1 {
-			t.Errorf("%d of %d records differ", len(seen), len(rrs))
+		many := 0
+		for l := range seen {
+			if strings.HasPrefix(l, "many.example.test. ") {
+				many++
+			}
+		}
+		if len(seen) != len(rrs)-1 || many != 240 {
+			t.Errorf("%d of %d records differ, %d of many", len(seen), len(rrs), many)
 		}
 	}
 	if s := w.p.Status()[0]; s.Transfer == nil || s.Transfer.Kind != AXFR || s.Transfer.Messages < 10 {
@@ -140,6 +149,24 @@ func TestIncremental(t *testing.T) {
 	w.publish([]*zone.Zone{testZone(t, "example.test.", "c A 192.0.2.101\n")}, 15, 1001)
 	had[1001] = w.whole("example.test.")
 	expect(w, 1000, 1001, AXFR) // what changed while nobody ran is not known
+}
+
+// TestAtOnce: who asks as soon as a change is published gets that change.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), open(10))
+	set := zone.NewSet([]*zone.Zone{testZone(t, "example.test.", "")})
+	w.publishSet(set, 1, 10)
+	for serial := uint32(11); serial < 40; serial++ {
+		s := set.Snapshot(uint64(serial), []*zone.Steered{answering(int(serial))}, []uint32{serial})
+		w.server.Swap(s)
+		w.p.Publish(s)
+		from := serial - 1
+		rrs, err := w.take("example.test.", &from, false)
+		if err != nil || len(rrs) != 6 || rrs[0].(*dns.SOA).Serial != serial {
+			t.Fatalf("from %d: %v, %v", from, rrs, err)
+		}
+	}
 }
 
 // TestAnyHistory: applying the answer to IXFR from any earlier serial gives

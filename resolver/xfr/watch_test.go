@@ -226,8 +226,8 @@ func TestNotifyLost(t *testing.T) {
 	w.publishSet(set, 2, 11)
 	w.until("in step again", func() bool { s := w.p.Status()[0]; return s.State == InStep && *s.ZonesSeen[0].Seen == 11 })
 	d.set(func() {
-		if len(d.notified) < 2 {
-			t.Errorf("NOTIFY came %d times", len(d.notified))
+		if len(d.notified) < 2 || d.notified[1].Sub(d.notified[0]) > tellSoon-answerWait/2 {
+			t.Errorf("NOTIFY came %d times: %v", len(d.notified), d.notified)
 		}
 	})
 }

@@ -261,6 +261,7 @@ func TestSecondariesFollow(t *testing.T) {
 // TestDocumentedSecondaries: the configurations of docs/beside-your-providers.md
 // make secondaries that follow.
 func TestDocumentedSecondaries(t *testing.T) {
+	t.Parallel()
 	tr := newTroupe(t, "", everyKind...)
 	tr.zones = []string{"example.com."}
 	for _, s := range tr.list {
@@ -358,6 +359,7 @@ func newLossy(t *testing.T, to netip.AddrPort) *lossy {
 // TestNotifyIsLost: a secondary that NOTIFY does not reach is known to be
 // behind, says so, and is told once NOTIFY comes through.
 func TestNotifyIsLost(t *testing.T) {
+	t.Parallel()
 	tr := newTroupe(t, "", "bind", "knot")
 	l := newLossy(t, tr.list[0].at)
 	tr.told["bind"] = netip.MustParseAddrPort(l.conn.LocalAddr().String())
@@ -386,6 +388,7 @@ func TestNotifyIsLost(t *testing.T) {
 // TestCatalog: BIND, Knot and PowerDNS take which zones there are from the
 // catalog, and serve one that is added, and no longer one that is gone.
 func TestCatalog(t *testing.T) {
+	t.Parallel()
 	tr := newTroupe(t, "catalog.test.", "bind", "knot", "pdns")
 	tr.zones = troupeZones[:1]
 	tr.begin()
@@ -410,6 +413,7 @@ func TestCatalog(t *testing.T) {
 // TestTransferOverTLS: kdig takes a zone over TLS, with the certificate
 // verified, and so does BIND as a secondary, which follows a failover.
 func TestTransferOverTLS(t *testing.T) {
+	t.Parallel()
 	tr := newTroupe(t, "")
 	ca, err := cdntest.NewCA()
 	if err != nil {
@@ -440,6 +444,7 @@ func TestTransferOverTLS(t *testing.T) {
 // TestDigTransfers asks for transfers as a person does: with the key, without
 // it, and with another; AXFR and IXFR.
 func TestDigTransfers(t *testing.T) {
+	t.Parallel()
 	tr := newTroupe(t, "catalog.test.", "bind")
 	tr.shunt()
 	good := fmt.Sprintf("-y hmac-sha256:%s:%s ", keyOf("bind"), keySecret)
