@@ -423,6 +423,29 @@ func TestDamagedMemory(t *testing.T) {
 	})
 }
 
+// TestNothingToAnswer: what was on its way when the process ended, of a service
+// that has nothing to answer with now, waits without effort.
+func TestNothingToAnswer(t *testing.T) {
+	both(t, func(t *testing.T, f *fake) {
+		f.fail = func(string) error { return errors.New("down") }
+		s := newStage(t, conf("www", "one"), map[string]*fake{"one": f})
+		s.answers("www A 192.0.2.1")
+		after(time.Second)
+		s.stop()
+		f.set(func(f *fake) { f.fail, f.calls = nil, nil })
+		s.start()
+		defer s.stop()
+		s.answers("")
+		after(365 * 24 * time.Hour) // in which a loop without end would not come to one
+		if n := f.count("set") + f.count("apply"); n > 0 || s.state("one").Waiting > 0 {
+			t.Errorf("%d writes, %+v", n, s.state("one"))
+		}
+		s.answers("www A 192.0.2.2")
+		after(time.Minute)
+		s.has("one", "A 192.0.2.2")
+	})
+}
+
 // TestServers: without servers of its own in the configuration, a provider is
 // verified by those that the zone's NS records name.
 func TestServers(t *testing.T) {

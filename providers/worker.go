@@ -194,8 +194,17 @@ func (w *worker) pending() bool {
 }
 
 // unsettled reports whether e is not known to be in step, and something can be
-// done about that.
-func (e *entry) unsettled() bool { return !e.Settled && e.held == "" || e.unverified }
+// done about that: it is known what it is to hold.
+//
+//	known   held   settled   verified   unsettled
+//	no      -      -         -          no: nothing has been answered since the start
+//	yes     yes    -         -          no: a person must do something
+//	yes     no     no        -          yes
+//	yes     no     yes       no         yes
+//	yes     no     yes       yes        no
+func (e *entry) unsettled() bool {
+	return (len(e.sets) > 0 || e.Gone) && e.held == "" && (!e.Settled || e.unverified)
+}
 
 // Waits after failures: doubled with each, with a quarter of jitter.
 const (
@@ -208,12 +217,15 @@ func (w *worker) next(err error) time.Duration {
 	now := time.Now()
 	w.notBefore, w.retryAt = time.Time{}, time.Time{}
 	switch {
-	case err == nil, errors.Is(err, errSuperseded):
+	case errors.Is(err, errSuperseded):
 		w.attempts = 0
-		if err == nil && !w.pending() {
-			return max(time.Millisecond, w.every()-now.Sub(w.checked))
-		}
 		return time.Millisecond
+	case err == nil:
+		w.attempts = 0
+		if w.pending() {
+			return leastWait
+		}
+		return max(time.Millisecond, w.every()-now.Sub(w.checked))
 	case errors.Is(err, errRefused), errors.Is(err, errUnverified):
 		w.attempts = 0
 		w.retryAt = now.Add(w.every())
