@@ -135,26 +135,23 @@ func (k *Keeper) Conditions() []Condition {
 
 func (w *worker) conditions() (out []Condition) {
 	name := w.cfg.Name
-	raise := func(code, severity, what, mend string) {
-		out = append(out, Condition{code, severity, name, what, mend})
-	}
 	l := w.look
 	switch {
 	case l.State == Denied:
-		raise("provider-denied", "critical", fmt.Sprintf("%s refuses our credentials: %s", name, l.Why), "replace the secret, and shunt reload")
+		out = append(out, Condition{"provider-denied", "critical", name, fmt.Sprintf("%s refuses our credentials: %s", name, l.Why), "replace the secret, and shunt reload"})
 	case l.State == Failing && l.Failures >= alarmAfter:
-		raise("provider-failing", "warning", fmt.Sprintf("%s is not in step since %s: %s", name, l.Since.UTC().Format(time.RFC3339), l.Why), "look at its status page; shunt goes on trying")
+		out = append(out, Condition{"provider-failing", "warning", name, fmt.Sprintf("%s is not in step since %s: %s", name, l.Since.UTC().Format(time.RFC3339), l.Why), "look at its status page; shunt goes on trying"})
 	case l.State == Unverified:
-		raise("provider-unverified", "warning", name+": "+l.Why, "ask its servers with dig; look at its status page")
+		out = append(out, Condition{"provider-unverified", "warning", name, name + ": " + l.Why, "ask its servers with dig; look at its status page"})
 	}
 	if l.refused != "" {
-		raise("provider-refused", "critical", name+": "+l.refused, "shunt plan --provider "+name+", and shunt publish --provider "+name+" --force where that is meant")
+		out = append(out, Condition{"provider-refused", "critical", name, name + ": " + l.refused, "shunt plan --provider " + name + ", and shunt publish --provider " + name + " --force where that is meant"})
 	}
 	if l.Drift > 0 && l.State == Drifted {
-		raise("provider-drift", "warning", fmt.Sprintf("somebody else changed %d names at %s", l.Drift, name), "shunt plan --provider "+name+"; shunt publish --provider "+name+" writes them again")
+		out = append(out, Condition{"provider-drift", "warning", name, fmt.Sprintf("somebody else changed %d names at %s", l.Drift, name), "shunt plan --provider " + name + "; shunt publish --provider " + name + " writes them again"})
 	}
 	if held := w.heldNames(); len(held) > 0 {
-		raise("provider-held", "warning", fmt.Sprintf("%d names at %s are left as they are: %s: %s", len(held), name, held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over")
+		out = append(out, Condition{"provider-held", "warning", name, fmt.Sprintf("%d names at %s are left as they are: %s: %s", len(held), name, held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over"})
 	}
 	return out
 }
