@@ -25,9 +25,9 @@ unit: ## all Go tests, with the race detector
 	test/install-places
 	go test -race ./...
 
-peers: build ## the binary among real DNS and web servers
+peers: build ## the binary among real DNS and web servers; pictures of the dashboard go to artefacts/
 	test/install-packages
-	go test -count=1 -tags peers$$(! command -v chromium >/dev/null || echo ,browser) ./test/peers/
+	SHUNT_SCREENSHOTS=$(CURDIR)/artefacts go test -count=1 -tags peers$$(! command -v chromium >/dev/null || echo ,browser) ./test/peers/
 
 fuzz: ## each fuzz target for FUZZTIME
 	test/fuzz $(FUZZTIME)
@@ -47,4 +47,4 @@ bench-short: ## does the same still work? It prints figures and keeps none
 	go run ./bench -short
 
 clean:
-	rm -f shunt
+	rm -rf shunt artefacts
