@@ -114,7 +114,8 @@ func (c *Controller) setApart(ctx context.Context, p *drill.Plan) error {
 	})
 }
 
-// recallApart has the services of drills of the process before apart again.
+// recallApart has the services of drills of the process before apart again. Run
+// passes that on: the rest of the node may not be there yet.
 func (c *Controller) recallApart(s *State) {
 	var plans []*drill.Plan
 	for _, r := range s.Drills {
@@ -127,7 +128,7 @@ func (c *Controller) recallApart(s *State) {
 	case err != nil:
 		c.deps.Log.Error("services of a saved drill cannot be set apart", "error", err)
 	case l != c.loaded:
-		c.tell(l)
+		c.untold = true
 		c.adopt(l, nil)
 	}
 }

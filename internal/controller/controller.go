@@ -83,6 +83,7 @@ type Controller struct {
 
 	// Below here only Run's goroutine reads and writes.
 	loaded    *Loaded // changes only in a reload's turn, whose holder may read it too
+	untold    bool    // New came to another one than it was given, of which the rest of the node has to hear
 	pools     map[string]*config.Pool
 	policies  map[string]*config.Policy
 	groups    []*group
@@ -232,6 +233,9 @@ func (c *Controller) adopt(l *Loaded, calm map[string]steer.Calm) {
 // next process lie above it, however soon this one ends.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.done)
+	if c.untold {
+		c.tell(c.loaded)
+	}
 	c.beginSerials()
 	c.decide(reloaded)
 	c.save()
