@@ -238,9 +238,11 @@ func (n *Node) publish(s *zone.Snapshot) {
 func (n *Node) adopt(l *controller.Loaded) {
 	n.set.Store(l.Set)
 	n.dns.SetDNS(l.Config.DNS)
-	n.taps.Adopt(l.Config.Taps)
-	n.teller.Use(l.Config.Alerts)
-	n.traces.Adopt(l.Config.Traces)
+	if n.ctl != nil { // a drill that is taken up at the start adopts before those who look on are there
+		n.taps.Adopt(l.Config.Taps)
+		n.teller.Use(l.Config.Alerts)
+		n.traces.Adopt(l.Config.Traces)
+	}
 	if err := n.primary.Reload(l.Config); err != nil {
 		n.opts.Log.Error("secondaries stay as they were", "error", err)
 	}
