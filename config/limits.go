@@ -76,7 +76,7 @@ const (
 
 // What a provider has unless it says otherwise, and the most of it.
 const (
-	defaultChanges    = 1000
+	defaultChanges    = 100_000
 	defaultDeletes    = 10
 	defaultDriftEvery = 10 * time.Minute
 	defaultVerifyFor  = 2 * time.Minute

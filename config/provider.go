@@ -16,8 +16,8 @@ type Provider struct {
 
 	Content   Content       // of steered names; default one
 	TTLMin    time.Duration // no record goes out with less; 0 (default): as the provider's own floor is
-	Changes   int           // RRsets that one run may change without --force; 1–1,000,000, default 1000
-	Deletes   int           // RRsets that one run may delete without --force; default 10
+	Changes   int           // names that one run may change without --force; 1–1,000,000, default 100,000: a failover may move them all
+	Deletes   int           // names that one run may delete without --force; default 10
 	Drift     Drift         // what happens to what others changed; default repair
 	Every     time.Duration // how often it is looked for; 1m–1 day, default 10m
 	Servers   []string      // authoritative servers to verify by, host:port; empty: those that the zone's NS records name
