@@ -161,6 +161,12 @@ func TestRights(t *testing.T) {
 		}
 	}
 	says(t, get(b, "/login?wrong=1&next=/pools"), 200, "Log in", "not known here")
+	s.status, s.services = ill().status, ill().services
+	for _, told := range []string{sumUp(s.status).Text, "bad.svg", "<title>!", b.deps.Version} {
+		if strings.Contains(get(b, "/login").Body.String(), told) {
+			t.Errorf("who is not logged in is told %q", told)
+		}
+	}
 	if w := get(b, "/", "X-Live", "1"); w.Code != http.StatusUnauthorized {
 		t.Errorf("the script of one who is logged out: %d", w.Code)
 	}

@@ -72,6 +72,9 @@ func (b *Dashboard) show(w http.ResponseWriter, r *http.Request, name string, co
 	s := b.deps.State.Glance()
 	p.Stream = b.deps.Stream
 	p.Node, p.Version, p.Stamp, p.Viewer, p.Now, p.Head = s.Node, b.deps.Version, b.stamp, b.viewer(r), b.deps.Now(), sumUp(s)
+	if !p.Viewer.Known { // who only may log in hears nothing of how things are
+		p.Version, p.Head = "", headline{Level: "good"}
+	}
 	p.Done = done(r)
 	live := r.Header.Get("X-Live") != ""
 	part := "layout"
