@@ -8,6 +8,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/drill"
+	"github.com/shunt-dns/shunt/resolver/zone"
 )
 
 // Services that are written alike share their decisions. A drill of some of
@@ -35,8 +36,9 @@ func (l *Loaded) strays(p *drill.Plan) bool {
 }
 
 // apart returns l with the services of each of ps apart from those like them;
-// l itself where they are. It costs what a reload costs.
-func (l *Loaded) apart(ps ...*drill.Plan) (*Loaded, error) {
+// l itself where they are. It reads no file: what somebody has written since
+// the last reload comes into force by a reload, and past its guards.
+func (l *Loaded) apart(ps ...*drill.Plan) *Loaded {
 	marks := map[string]string{}
 	for _, p := range ps {
 		if !l.strays(p) {
@@ -48,12 +50,33 @@ func (l *Loaded) apart(ps ...*drill.Plan) (*Loaded, error) {
 		}
 	}
 	if len(marks) == 0 {
-		return l, nil
+		return l
 	}
 	maps.Copy(marks, without(l.marks, marks))
+	return l.regrouped(marks)
+}
+
+// regrouped returns l with services as marks have them. Places are told apart
+// as they were, for marks do not bear on them.
+func (l *Loaded) regrouped(marks map[string]string) *Loaded {
 	next := *l
-	next.marks = marks
-	return next.Next(l.Config, nil)
+	next.Config, next.marks = marked(l.Config, marks), marks
+	zones := slices.Clone(l.Set.Zones())
+	for i, z := range next.Config.Zones {
+		if !slices.EqualFunc(z.Services, l.Config.Zones[i].Services, func(s, was config.Service) bool { return s.Apart == was.Apart }) {
+			zones[i] = zones[i].Regroup(z)
+		}
+	}
+	next.Set = zone.NewSet(zones)
+	next.count()
+	next.sum()
+	a := *l.atlas
+	a.placings = nil
+	for _, s := range next.Set.Groups() {
+		a.placings = append(a.placings, l.atlas.placings[l.Set.Group(s.Name)])
+	}
+	next.atlas = &a
+	return &next
 }
 
 // without returns what m has of keys that other has not.
@@ -84,7 +107,7 @@ func marked(cfg *config.Config, marks map[string]string) *config.Config {
 }
 
 // setApart puts in force that the services of p are decided on apart from
-// others, where they are not and no other drill moves them. It compiles on the
+// others, where they are not and no other drill moves them. It groups on the
 // caller's goroutine, and takes a reload's turn.
 func (c *Controller) setApart(ctx context.Context, p *drill.Plan) error {
 	if !c.view.Load().loaded.strays(p) {
@@ -96,10 +119,7 @@ func (c *Controller) setApart(ctx context.Context, p *drill.Plan) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	l, err := c.loaded.apart(p)
-	if err != nil {
-		return err
-	}
+	l := c.loaded.apart(p)
 	return c.do(ctx, func() error {
 		if c.contested(p) {
 			return nil // begin says so
@@ -123,11 +143,7 @@ func (c *Controller) recallApart(s *State) {
 			plans = append(plans, &r.Plan)
 		}
 	}
-	l, err := c.loaded.apart(plans...)
-	switch {
-	case err != nil:
-		c.deps.Log.Error("services of a saved drill cannot be set apart", "error", err)
-	case l != c.loaded:
+	if l := c.loaded.apart(plans...); l != c.loaded {
 		c.untold = true
 		c.adopt(l, nil)
 	}

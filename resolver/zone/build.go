@@ -19,8 +19,7 @@ type builder struct {
 	index  []uint32 // open addressing: draft number plus 1
 	recs   []record // in file order
 	data   []byte   // of all records
-	groups []config.Service
-	byKey  map[string]uint32
+	kinds  grouper  // of services
 	where  []string // files that records came from
 
 	split  suffixes // of the name last looked for
@@ -52,7 +51,7 @@ type record struct {
 }
 
 func newBuilder(origin []byte) *builder {
-	b := &builder{origin: origin, index: make([]uint32, 64), byKey: map[string]uint32{}}
+	b := &builder{origin: origin, index: make([]uint32, 64), kinds: newGrouper()}
 	b.reset()
 	return b
 }

@@ -119,7 +119,7 @@ func (r *reader) addServices(z config.Zone) {
 			})
 			continue
 		}
-		r.b.drafts[d].group = r.b.group(s)
+		r.b.drafts[d].group = r.b.kinds.of(s)
 		if int(d) < len(first) {
 			r.checkOwned(s, r.b.recs[first[d]:first[d]+r.b.drafts[d].recs])
 		}
@@ -160,19 +160,6 @@ func ownedByService(typ uint16) bool {
 		return true
 	}
 	return false
-}
-
-// group returns the number of s's kind among the services of this zone, from
-// 1.
-func (b *builder) group(s config.Service) uint32 {
-	key := GroupKey(s)
-	g, ok := b.byKey[key]
-	if !ok {
-		b.groups = append(b.groups, s)
-		g = uint32(len(b.groups))
-		b.byKey[key] = g
-	}
-	return g
 }
 
 // checkServices refuses services that could never answer, because a

@@ -41,7 +41,7 @@ func (t *table) sound(b *builder, z config.Zone) bool {
 		return false
 	}
 	for i := range b.drafts {
-		if d := &b.drafts[i]; d.group > 0 && !t.serves(&t.z.nodes[t.at[i]-1], b.groups[d.group-1]) {
+		if d := &b.drafts[i]; d.group > 0 && !t.serves(&t.z.nodes[t.at[i]-1], b.kinds.groups[d.group-1]) {
 			return false
 		}
 	}
@@ -63,7 +63,7 @@ func (t *table) serves(n *node, s config.Service) bool {
 
 // seal completes the zone.
 func (t *table) seal(b *builder) {
-	t.z.groups = b.groups
+	t.z.groups = b.kinds.groups
 	t.z.sealSOA()
 }
 
