@@ -1,10 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/mail"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,7 +162,7 @@ func (r *reader) alerts(list []rawAlert, env []string, dir string) []Alert {
 			Resolved: r.yes(p.sub("resolved"), raw.Resolved, true),
 		}
 		for j, s := range raw.Codes {
-			if code := r.label(p.sub("codes").item(j), s, ""); code != "" {
+			if code := r.alarmCode(p.sub("codes").item(j), s); code != "" {
 				a.Codes = append(a.Codes, code)
 			}
 		}
@@ -178,6 +180,23 @@ func (r *reader) alerts(list []rawAlert, env []string, dir string) []Alert {
 		}
 	}
 	return out
+}
+
+// alarmCode reads the code of an alarm; "" for what is none.
+func (r *reader) alarmCode(p path, s scalar) string {
+	if !s.set() {
+		return ""
+	}
+	codes := alertCodes()
+	if i := slices.Index(codes, s.text); i >= 0 {
+		return codes[i]
+	}
+	mend := "docs/operations.md lists the codes"
+	if near := nearest(s.text, codes); near != "" {
+		mend = "did you mean " + near + "?"
+	}
+	r.problem(p, s, fmt.Sprintf("there is no alarm %q", clip(s.text)), mend)
+	return ""
 }
 
 // repeat reads how long until a route tells again; 0 is never.

@@ -54,6 +54,7 @@ type Result struct {
 	Status  int    // HTTP status or DNS rcode, where one was seen
 	Phases  Phases
 	CertEnd time.Time // earliest end in the certificate chain; zero without TLS
+	Clock   time.Time // what the other end's clock showed: Date and Age of HTTP; zero where it was not seen
 	NoRoute bool      // this host cannot send to the endpoint at all; Class is Internal
 }
 

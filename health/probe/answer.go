@@ -13,7 +13,9 @@ func newFirst() any { b := make([]byte, firstRead); return &b }
 type plainAnswer struct {
 	status int
 	body   []byte
-	close  bool // the server closes after it
+	close  bool   // the server closes after it
+	date   []byte // the Date and Age fields, where there are such
+	age    []byte
 }
 
 // A shape says what the octets read so far are.
@@ -68,6 +70,10 @@ func readPlain(b []byte) (a plainAnswer, s shape) {
 				return a, other
 			}
 			connection = true
+		case is(name, "date"):
+			a.date = value
+		case is(name, "age"):
+			a.age = value
 		case is(name, "transfer-encoding"), is(name, "trailer"):
 			return a, other
 		}

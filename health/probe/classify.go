@@ -46,6 +46,7 @@ type sight struct {
 	redirect string      // where a redirect that was not followed leads
 	certEnd  time.Time   // earliest end in the certificate chain
 	lapsed   bool        // the certificate has ended since the handshake
+	clock    time.Time   // what the other end's clock showed
 }
 
 // classify returns the class of what s shows, and why in plain words; None

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -264,6 +265,7 @@ func (p *httpProbe) plain(b []byte) (plainAnswer, shape) {
 // of, and notes so in at. Of any other, people will want to read more.
 func (p *httpProbe) fulfils(at *attempt, a plainAnswer) bool {
 	at.status, at.header, at.body = a.status, nil, a.body
+	at.clock = clockOf(string(a.date), string(a.age))
 	p.judge(at)
 	at.body = nil // the memory is lent
 	if !at.accepted || at.missing != "" {
@@ -288,6 +290,7 @@ func (p *httpProbe) readSlowly(at *attempt, c *conn, q question, body *scratch) 
 		}
 	}
 	at.status, at.header = resp.StatusCode, resp.Header
+	at.clock = clockOf(resp.Header.Get("Date"), resp.Header.Get("Age"))
 	c.unlimit()
 	buf := body.bytes()
 	n, whole, err := readBody(resp.Body, buf)
@@ -297,6 +300,20 @@ func (p *httpProbe) readSlowly(at *attempt, c *conn, q question, body *scratch) 
 		p.judge(at)
 	}
 	return resp, whole && !resp.Close && c.br.Buffered() == 0, err
+}
+
+// clockOf returns what the clock of who sent an answer showed: when it was
+// made, and how long a cache has had it (RFC 9110 §6.6.1, RFC 9111 §5.1); zero
+// where that is not said.
+func clockOf(date, age string) time.Time {
+	made, err := http.ParseTime(date)
+	if err != nil {
+		return time.Time{}
+	}
+	if seconds, err := strconv.ParseUint(age, 10, 31); err == nil {
+		made = made.Add(time.Duration(seconds) * time.Second)
+	}
+	return made
 }
 
 // readBody fills buf from r; whole reports that r ended within it.

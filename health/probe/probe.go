@@ -105,7 +105,7 @@ func bounded(m config.Monitor, ask ask) Probe {
 		}
 		end := time.Now()
 		at.phases.Total = end.Sub(start)
-		r := health.Result{At: end, Phases: at.phases, Status: at.status, CertEnd: at.certEnd, NoRoute: noRoute}
+		r := health.Result{At: end, Phases: at.phases, Status: at.status, CertEnd: at.certEnd, Clock: at.clock, NoRoute: noRoute}
 		r.Class, r.Reason = classify(at.sight)
 		r.OK = r.Class == health.None
 		return r

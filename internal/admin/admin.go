@@ -52,7 +52,7 @@ type Server struct {
 	Happens *event.Log   // what GET /v1/events tells; nil: nothing
 	Metrics http.Handler // answers GET /metrics, to who may read; nil: nothing does
 	Pages   http.Handler // answers GET / and all else of listen.web; WhoOf says to whom, who may be unknown; nil: nothing does
-	Health  http.Handler // answers GET /healthz and /readyz of listen.web to everybody; nil: nothing does
+	Health  http.Handler // answers GET /healthz and /readyz to everybody; nil: nothing does
 
 	sessions sessions
 	tries    tries
@@ -127,6 +127,10 @@ func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.API())
 	mux.Handle("GET /metrics", readers(s.Metrics))
+	if s.Health != nil {
+		mux.Handle("GET /healthz", s.Health)
+		mux.Handle("GET /readyz", s.Health)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r.WithContext(WithWho(r.Context(), Who{Name: peer(r.Context()), Via: viaSocket, Rights: write})))
 	})

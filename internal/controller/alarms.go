@@ -85,6 +85,22 @@ func (c *Controller) alarms(s *Status, v *view, now time.Time) []Alarm {
 	return list
 }
 
+// agedAfter is how long the controller may take to come round, which it does
+// each second.
+const agedAfter = 10 * time.Second
+
+// aged returns the alarms of v, and the one that nobody who does not come round
+// can raise.
+func (c *Controller) aged(v *view) []Alarm {
+	age := c.now().Sub(v.status.At)
+	if c.hand || age < agedAfter {
+		return v.status.Alarms
+	}
+	return append([]Alarm{{"decisions-old", "critical", "", v.status.At,
+		fmt.Sprintf("nothing has been decided for %v: the last answers are served, and no failure moves them", age.Round(time.Second)),
+		"restart the node; send SIGQUIT instead, if you can wait for its trace, and report that"}}, v.status.Alarms...)
+}
+
 // others says how many services share the fate of g's representative, and
 // where they are listed.
 func (g *group) others(where ...string) string {

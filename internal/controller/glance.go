@@ -17,6 +17,7 @@ func (c *Controller) Glance() *Status {
 		return c.Status()
 	}
 	s := *v.status
+	s.Alarms = c.aged(v)
 	return &s
 }
 

@@ -26,6 +26,15 @@ type atlas struct {
 	own      string    // stamp of the file of networks when it said what is in force; "" when that is not known. Of who holds the turn
 }
 
+// Databases returns the databases of places in force.
+func (c *Controller) Databases() []place.Database {
+	v := c.view.Load()
+	if v == nil {
+		return nil
+	}
+	return v.loaded.atlas.book.Databases()
+}
+
 // openPlaces opens the databases of l and compiles a map for each group that
 // looks at places. Groups whose chains see the same of them share one. What is
 // as it was in before is taken from there; before may be nil.

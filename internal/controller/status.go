@@ -135,6 +135,7 @@ func (c *Controller) Status() *Status {
 		return &Status{Node: "starting", FailOpen: []string{}, Drills: []DrillStatus{}, Alarms: []Alarm{}, Pools: []PoolStatus{}, Services: []ServiceStatus{}}
 	}
 	s := *v.status
+	s.Alarms = c.aged(v)
 	for _, z := range v.loaded.Config.Zones {
 		for _, svc := range z.Services {
 			g := v.groups[v.loaded.Set.Group(svc.Name)]

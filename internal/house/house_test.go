@@ -36,6 +36,7 @@ var table = map[string]string{
 	"internal/event":         "internal/durable",
 	"internal/alert":         "config internal/durable go-pagerduty slack-go go-mail",
 	"internal/durable":       "",
+	"internal/self":          "",
 	"internal/trace":         "config health otel",
 	"internal/metrics":       "health internal/alert internal/controller internal/event providers resolver resolver/xfr prometheus",
 	"internal/tap":           "config resolver dnstap framestream protobuf",
@@ -44,7 +45,7 @@ var table = map[string]string{
 	"internal/controller":    "config health internal/drill internal/durable internal/event resolver/place resolver/steer resolver/zone",
 	"internal/admin":         "config health health/monitor internal/alert internal/controller internal/drill internal/durable internal/event resolver resolver/xfr x/net x/sys providers",
 	"internal/dashboard":     "config health internal/admin internal/controller internal/drill internal/event resolver",
-	"internal/node":          "config health health/monitor health/probe internal/admin internal/alert internal/audit/look internal/controller internal/dashboard internal/durable internal/event internal/known internal/metrics internal/tap internal/trace resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind",
+	"internal/node":          "config health health/monitor health/probe internal/admin internal/alert internal/audit/look internal/controller internal/dashboard internal/durable internal/event internal/known internal/metrics internal/tap internal/trace resolver resolver/xfr resolver/zone go-systemd x/sync providers providers/kind internal/self x/net x/sys",
 	"internal/cdntest":       "",
 	"internal/dnstest":       "miekg/dns",
 	"internal/placetest":     "mmdbwriter",
@@ -100,7 +101,7 @@ var modules = map[string]string{
 
 // values are the packages that compute and nothing else: no goroutine, no
 // socket, no clock.
-var values = []string{"health", "resolver/steer", "resolver/zone", "internal/audit", "internal/known", "providers/plan"}
+var values = []string{"health", "resolver/steer", "resolver/zone", "internal/audit", "internal/known", "internal/self", "providers/plan"}
 
 func TestImportTable(t *testing.T) {
 	found := imports(t)

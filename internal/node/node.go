@@ -72,6 +72,9 @@ type Node struct {
 	taps      *tap.Taps
 	traces    *trace.Traces
 	set       atomic.Pointer[zone.Set] // in force; pool names inside our own zones are followed in it
+	apex      atomic.Pointer[string]   // of the first zone in force; nil: there is none
+	pulse     pulse
+	machine   machine
 
 	first   sync.Once
 	decided chan struct{} // closed with the first snapshot
@@ -83,7 +86,8 @@ type Node struct {
 // says which key is to blame.
 func Open(l *controller.Loaded, o Options) (*Node, error) {
 	n := &Node{opts: o, cfg: l.Config, decided: make(chan struct{}), serving: make(chan struct{})}
-	n.set.Store(l.Set)
+	n.machine.dir = l.Config.Node.StateDir
+	n.follow(l)
 	if err := n.open(l); err != nil {
 		n.close()
 		return nil, err
@@ -206,7 +210,7 @@ func (n *Node) conditions() []controller.Condition {
 		list = append(list, controller.Condition{Code: "events-not-saved", Severity: "warning",
 			What: why, Mend: "a restart forgets the latest events; look at node.state_dir"})
 	}
-	return slices.Concat(list, n.unkept(), n.behind(), n.unpushed(), n.untold())
+	return slices.Concat(list, n.unfit(), n.unkept(), n.behind(), n.unpushed(), n.untold())
 }
 
 // close ends what open opened.
@@ -236,7 +240,7 @@ func (n *Node) publish(s *zone.Snapshot) {
 // adopt makes a configuration known to those who do not hear of it from the
 // controller's snapshot.
 func (n *Node) adopt(l *controller.Loaded) {
-	n.set.Store(l.Set)
+	n.follow(l)
 	n.dns.SetDNS(l.Config.DNS)
 	if n.ctl != nil { // a drill that is taken up at the start adopts before those who look on are there
 		n.taps.Adopt(l.Config.Taps)
@@ -252,6 +256,16 @@ func (n *Node) adopt(l *controller.Loaded) {
 	if own := l.Config.Listen.TLS; n.keypair != nil && own.Certificate != "" {
 		n.keypair.Use(own.Certificate, own.Key)
 	}
+}
+
+// follow takes the zones of l for those of the node.
+func (n *Node) follow(l *controller.Loaded) {
+	n.set.Store(l.Set)
+	var apex *string
+	if len(l.Config.Zones) > 0 {
+		apex = &l.Config.Zones[0].Name
+	}
+	n.apex.Store(apex)
 }
 
 // Addrs returns where the node answers.
@@ -277,6 +291,8 @@ func (n *Node) Run(ctx context.Context, hup <-chan os.Signal) error {
 	g.Go(func() error { return n.alarmed(ctx) })
 	n.serveAPI(ctx, g)
 	g.Go(func() error { return n.taps.Run(ctx) })
+	g.Go(func() error { return n.watchSelf(ctx) })
+	g.Go(func() error { return n.watchdog(ctx) })
 	g.Go(func() error { return n.reloads(ctx, hup) })
 	if n.opts.Known != nil {
 		g.Go(func() error { return n.opts.Known.Run(ctx) })

@@ -35,6 +35,7 @@ func (n *Node) observability() {
 // observe hears of the result of each probe.
 func (n *Node) observe(t health.Target, r health.Result) {
 	n.metrics.Observe(t, r)
+	n.machine.observe(t, r)
 	n.traces.Probe(t, r)
 }
 

@@ -53,7 +53,7 @@ func (n *Node) keep(cfg *config.Config) {
 // serveAPI serves the API over the control socket and listen.web, under g.
 func (n *Node) serveAPI(ctx context.Context, g *errgroup.Group) {
 	api := &admin.Server{Controller: n.ctl, Probe: n.runner.ProbeNow, Queries: n.dns.Stats, Secondaries: n.primary.Status, Providers: n.providers, Alerts: n.teller,
-		Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler(), Happens: n.events, Audit: n.audit, Tokens: n.tokens}
+		Version: n.opts.Version, Log: n.opts.Log, Metrics: n.metrics.Handler(), Health: n.healthHandler(), Happens: n.events, Audit: n.audit, Tokens: n.tokens}
 	n.dashboard(ctx, g, api)
 	g.Go(func() error { return api.Serve(ctx, n.control) })
 	for _, w := range n.web {

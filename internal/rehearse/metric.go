@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 // A metric measures a trace for an expectation. Why says more than the value,
@@ -75,18 +77,11 @@ func shareMetric(name string) (target string) {
 // alarm_fail_open is about; "" for another name.
 func alarmMetric(name string) (code string) {
 	code, ok := strings.CutPrefix(name, "alarm_")
-	if code = strings.ReplaceAll(code, "_", "-"); !ok || !slices.Contains(alarmCodes(), code) {
+	code = strings.ReplaceAll(code, "_", "-")
+	if !ok || !slices.ContainsFunc(config.AlarmCodes(), func(a config.AlarmCode) bool { return a.Code == code }) {
 		return ""
 	}
 	return code
-}
-
-// alarmCodes are the alarms that a node may raise, and that a scenario may
-// therefore expect.
-func alarmCodes() []string {
-	return []string{"audit-not-saved", "blind", "budget-spent", "capacity-short", "certificate-ending", "certificate-not-used", "drill-failed", "drill-running", "events-not-saved", "fail-open", "fence-down", "fence-open",
-		"freeze-ending", "frozen", "held", "no-answer", "override-ending", "places-stale", "pool-down", "provider-denied", "provider-drift", "provider-failing", "provider-held", "provider-refused", "provider-unverified", "reload-refused", "rolled-back",
-		"secondary-behind", "state-not-saved", "tokens-not-read", "waits-for-person"}
 }
 
 func isMetric(name string) bool {
@@ -94,7 +89,11 @@ func isMetric(name string) bool {
 }
 
 func metricNames() string {
-	return list(metrics()) + ", TARGET_share, share_of_TARGET_answers, alarm_CODE (" + strings.ReplaceAll(strings.Join(alarmCodes(), ", "), "-", "_") + ")"
+	var codes []string
+	for _, a := range config.AlarmCodes() {
+		codes = append(codes, strings.ReplaceAll(a.Code, "-", "_"))
+	}
+	return list(metrics()) + ", TARGET_share, share_of_TARGET_answers, alarm_CODE (" + strings.Join(codes, ", ") + ")"
 }
 
 // measure returns what a trace has for e.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -316,30 +317,63 @@ func TestDocumentsCommands(t *testing.T) {
 	}
 }
 
-// TestRunbook holds the runbook and the alarms of the program together: a
-// section for each code, and no section for a code that is gone.
-func TestRunbook(t *testing.T) {
+// TestAlarmCodes holds the one table of codes and the source together: each
+// code that is raised is in it, and each in it is raised.
+func TestAlarmCodes(t *testing.T) {
+	raised := raisedCodes(t)
+	delete(raised, "test") // of shunt alert test: nothing is wrong
+	if !raised[config.DrillEnded] {
+		t.Errorf("nothing tells of %s", config.DrillEnded)
+	}
+	delete(raised, config.DrillEnded)
+	before := ""
+	for _, a := range config.AlarmCodes() {
+		if !raised[a.Code] {
+			t.Errorf("config.AlarmCodes has %q, and nothing raises it", a.Code)
+		}
+		if a.Code <= before || a.Means == "" {
+			t.Errorf("config.AlarmCodes: %q after %q, %q", a.Code, before, a.Means)
+		}
+		before = a.Code
+		delete(raised, a.Code)
+	}
+	for code := range raised {
+		t.Errorf("the alarm %q is raised, and config.AlarmCodes does not have it", code)
+	}
+}
+
+// raisedCodes returns the codes of alarms in the source.
+func raisedCodes(t *testing.T) map[string]bool {
+	literal := regexp.MustCompile(`\b(?:raise\(|(?:Alarm|Condition)\{+(?:Code: *)?)"([a-z-]+)"`)
 	raised := map[string]bool{}
-	for _, m := range regexp.MustCompile(`\braise\("([a-z-]+)"`).FindAllStringSubmatch(read(t, "internal/controller/alarms.go"), -1) {
-		raised[m[1]] = true
-	}
-	if len(raised) < 11 {
-		t.Fatalf("only %d alarm codes found in the controller: %v", len(raised), raised)
-	}
-	for _, file := range []string{"internal/node/*.go", "providers/*.go", "resolver/xfr/*.go"} { // which alarm through the controller
-		names, err := filepath.Glob(filepath.Join(root, file))
-		if err != nil || len(names) == 0 {
-			t.Fatal(file, err)
-		}
-		for _, name := range names {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
+	for _, dir := range []string{"internal", "providers", "resolver"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
 			}
-			for _, m := range regexp.MustCompile(`\bCondition\{(?:Code: )?"([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
-				raised[m[1]] = true
+			text, err := os.ReadFile(path)
+			for _, m := range literal.FindAllSubmatch(text, -1) {
+				raised[string(m[1])] = true
 			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
+	}
+	if len(raised) < 30 {
+		t.Fatalf("only %d codes of alarms are in the source: %v", len(raised), raised)
+	}
+	return raised
+}
+
+// TestRunbook holds the runbook and the alarms of the program together: a
+// section for each code, with its meaning, check and mend, and no section for a
+// code that is gone.
+func TestRunbook(t *testing.T) {
+	codes := map[string]bool{config.DrillEnded: true}
+	for _, a := range config.AlarmCodes() {
+		codes[a.Code] = true
 	}
 	_, runbook, ok := strings.Cut(read(t, "docs/operations.md"), "\n# Runbook\n")
 	if !ok {
@@ -348,10 +382,10 @@ func TestRunbook(t *testing.T) {
 	parts := strings.Split(runbook, "\n## ")
 	for _, part := range parts[1:] {
 		code, text, _ := strings.Cut(part, "\n")
-		if !raised[code] {
+		if !codes[code] {
 			t.Errorf("the runbook has a section %q, and no alarm has this code", code)
 		}
-		delete(raised, code)
+		delete(codes, code)
 		if !strings.HasPrefix(strings.TrimSpace(text), "**Critical.**") && !strings.HasPrefix(strings.TrimSpace(text), "**Warning.**") {
 			t.Errorf("%s: the section does not begin with the severity", code)
 		}
@@ -359,7 +393,7 @@ func TestRunbook(t *testing.T) {
 			t.Errorf("%s: the section does not say how to check", code)
 		}
 	}
-	for code := range raised {
+	for code := range codes {
 		t.Errorf("the runbook has no section for the alarm %q", code)
 	}
 }
