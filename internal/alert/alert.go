@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -71,15 +72,22 @@ type Teller struct {
 
 // A route is one of the configuration, and how it goes.
 type route struct {
+	def  *config.Alert
+	poke chan struct{} // tells its goroutine of news
+	end  chan struct{} // closed when the configuration has it no more
+	*course
+}
+
+// A course is how a route goes, over all that reloads make of it.
+type course struct {
+	turn   chan struct{} // holds a token while a delivery is under way
 	book   Book
-	def    *config.Alert
-	poke   chan struct{} // tells its goroutine of news
-	end    chan struct{} // closed when the configuration has it no more
-	since  time.Time     // when its deliveries began to fail; zero: they do not
-	why    string        // of the last failure
-	sent   time.Time     // when the last delivery was taken
-	told   uint64        // items that were taken
-	failed uint64        // deliveries that were not
+	tried  Message   // that was not taken; no items: there is none
+	since  time.Time // when its deliveries began to fail; zero: they do not
+	why    string    // of the last failure
+	sent   time.Time // when the last delivery was taken
+	told   uint64    // items that were taken
+	failed uint64    // deliveries that were not
 }
 
 // saved is the form of the file.
@@ -107,7 +115,8 @@ func New(routes []config.Alert, d Deps) *Teller {
 	return t
 }
 
-// Use takes the routes of a new configuration. One of the same name goes on.
+// Use takes the routes of a new configuration. One of the same name goes on; one
+// that fails is tried anew at once, if it is not as it was.
 func (t *Teller) Use(routes []config.Alert) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,15 +128,22 @@ func (t *Teller) use(routes []config.Alert, before map[string]Book) {
 	t.routes = nil
 	for i := range routes {
 		def := routes[i]
-		r := &route{def: &def, book: before[def.Name], poke: make(chan struct{}, 1), end: make(chan struct{})}
-		if at := slices.IndexFunc(was, func(o *route) bool { return o.def.Name == def.Name }); at >= 0 {
-			o := was[at]
-			r.book, r.since, r.why, r.sent, r.told, r.failed = o.book, o.since, o.why, o.sent, o.told, o.failed
+		r := &route{def: &def, poke: make(chan struct{}, 1), end: make(chan struct{})}
+		at := slices.IndexFunc(was, func(o *route) bool { return o.def.Name == def.Name })
+		switch {
+		case at < 0:
+			r.course = &course{turn: make(chan struct{}, 1), book: before[def.Name]}
+		case reflect.DeepEqual(*was[at].def, def):
+			r = was[at]
+		default:
+			r.course = was[at].course
 		}
 		t.routes = append(t.routes, r)
 	}
 	for _, r := range was {
-		close(r.end)
+		if !slices.Contains(t.routes, r) {
+			close(r.end)
+		}
 	}
 	t.dirty = true
 }
@@ -223,9 +239,9 @@ func (t *Teller) serve(ctx context.Context, r *route) {
 // deliver tells by r what waits. Where that fails it returns how long to wait:
 // pause, give or take a half, or what the receiver asks for.
 func (t *Teller) deliver(ctx context.Context, r *route, pause time.Duration) (wait time.Duration, ok bool) {
-	t.mu.Lock()
-	m := Message{ID: crand.Text(), Node: t.deps.Node, At: time.Now(), Items: r.book.Items()}
-	t.mu.Unlock()
+	r.turn <- struct{}{} // who had the route before the last reload ends soon
+	defer func() { <-r.turn }()
+	m := t.message(r)
 	if len(m.Items) == 0 {
 		return 0, true
 	}
@@ -241,6 +257,7 @@ func (t *Teller) deliver(ctx context.Context, r *route, pause time.Duration) (wa
 			t.deps.Log.Info("alerts are taken again", "route", r.def.Name, "kind", r.def.Kind)
 		}
 		r.book.Sent(now, m.Items)
+		r.tried = Message{}
 		r.since, r.why, r.sent, r.told = time.Time{}, "", now, r.told+uint64(len(m.Items))
 		return 0, true
 	}
@@ -250,12 +267,24 @@ func (t *Teller) deliver(ctx context.Context, r *route, pause time.Duration) (wa
 	if r.since.IsZero() {
 		r.since = now
 	}
-	r.why, r.failed = err.Error(), r.failed+1
+	r.why, r.failed, r.tried = err.Error(), r.failed+1, m
 	var later Later
 	if errors.As(err, &later) && later.After > 0 {
 		return min(later.After, lastPause), false
 	}
 	return pause/2 + rand.N(pause), false
+}
+
+// message returns what r is to tell now: what was not taken again, where that
+// says as much.
+func (t *Teller) message(r *route) Message {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	items := r.book.Items()
+	if slices.EqualFunc(items, r.tried.Items, func(a, b Item) bool { return a.State == b.State && a.Alarm == b.Alarm }) {
+		return r.tried
+	}
+	return Message{ID: crand.Text(), Node: t.deps.Node, At: time.Now(), Items: items}
 }
 
 // send delivers m. A panic on the way is an error like any other.

@@ -42,7 +42,7 @@ type Item struct {
 
 // A Message is what goes out by one route at once.
 type Message struct {
-	ID    string    `json:"id"` // the same for every attempt
+	ID    string    `json:"id"` // the same for every attempt to tell the same
 	Node  string    `json:"node"`
 	At    time.Time `json:"at"`
 	Items []Item    `json:"items"` // the critical ones first

@@ -2,9 +2,9 @@ package alert
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"strconv"
-	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -12,7 +12,7 @@ import (
 )
 
 // mail sends m to everybody of r, as one message in plain text.
-func mail(ctx context.Context, r *config.Alert, m Message) error {
+func (s *Sender) mail(ctx context.Context, r *config.Alert, m Message) error {
 	msg := gomail.NewMsg()
 	if err := msg.From(r.From); err != nil {
 		return err
@@ -33,18 +33,17 @@ func mail(ctx context.Context, r *config.Alert, m Message) error {
 	if err != nil {
 		return err
 	}
-	wait := patience // also while the server says nothing, for which the library does not look at ctx
-	if until, ok := ctx.Deadline(); ok {
-		wait = max(time.Until(until), time.Millisecond)
-	}
-	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(wait)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	secure := &tls.Config{ServerName: host, RootCAs: s.roots, MinVersion: tls.VersionTLS12}
+	options := []gomail.Option{gomail.WithPort(n), gomail.WithTimeout(patience), gomail.WithTLSConfig(secure)}
 	switch r.Security {
-	case config.MailImplicit:
-		options = append(options, gomail.WithSSL())
+	case config.MailImplicit: // opportunistic, so that the library looks whether the connection is TLS
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithDialContextFunc(dialer(ctx, secure)))
 	case config.MailPlain:
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithDialContextFunc(dialer(ctx, nil)))
 	default:
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(dialer(ctx, nil)))
 	}
 	if r.User != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(r.User), gomail.WithPassword(r.Key.Reveal()))
@@ -53,5 +52,33 @@ func mail(ctx context.Context, r *config.Alert, m Message) error {
 	if err != nil {
 		return err
 	}
-	return client.DialAndSendWithContext(ctx, msg)
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	if err = client.SendWithSMTPClient(conn, msg); err == nil {
+		_ = client.CloseWithSMTPClient(conn) // the server has taken it, however it takes leave
+	}
+	return err
+}
+
+// dialer returns what opens a connection that ends with ctx, at which the
+// library does not look while the server says nothing. Secure is for TLS from
+// the beginning; nil: there is none.
+func dialer(ctx context.Context, secure *tls.Config) gomail.DialContextFunc {
+	return func(dial context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(dial, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { conn.Close() })
+		if secure == nil {
+			return conn, nil
+		}
+		t := tls.Client(conn, secure)
+		if err := t.HandshakeContext(dial); err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
 }

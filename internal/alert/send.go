@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -23,12 +24,15 @@ import (
 )
 
 // A Sender delivers messages. The zero value is not ready: see [NewSender].
-type Sender struct{ client *http.Client }
+type Sender struct {
+	client *http.Client
+	roots  *x509.CertPool // of mail servers; nil: the system's
+}
 
 // NewSender returns a Sender that follows no redirect: a message is for the
 // receiver that was named.
 func NewSender() *Sender {
-	return &Sender{&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &Sender{client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // Send delivers m by r. Its error names no credential, and is a [Later] where
@@ -45,7 +49,7 @@ func (s *Sender) Send(ctx context.Context, r *config.Alert, m Message) error {
 	case config.Alertmanager:
 		err = s.alertmanager(ctx, r, m)
 	case config.Email:
-		err = mail(ctx, r, m)
+		err = s.mail(ctx, r, m)
 	}
 	return discreet(err, r)
 }

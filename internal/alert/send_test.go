@@ -3,6 +3,8 @@ package alert
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -165,7 +167,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A receiver that hangs is given up with the context.
+// A receiver that hangs is given up with the context: at its deadline, and at
+// once when the node ends.
 func TestHangs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -182,56 +185,128 @@ func TestHangs(t *testing.T) {
 			t.Errorf("%s: %v after %v", route.Kind, err, time.Since(began))
 		}
 		cancel()
+		ctx, cancel = context.WithCancel(t.Context())
+		began = time.Now()
+		time.AfterFunc(100*time.Millisecond, cancel)
+		if err := NewSender().Send(ctx, &route, sent); err == nil || time.Since(began) > 5*time.Second {
+			t.Errorf("%s, ended from elsewhere: %v after %v", route.Kind, err, time.Since(began))
+		}
 	}
 }
 
-// TestMail talks to a mail server in its own words (RFC 5321).
-func TestMail(t *testing.T) {
+// A mailServer speaks RFC 5321 to one client. It knows TLS where it has a
+// certificate, asks for a log-in then, and hangs up without a word at the end.
+type mailServer struct {
+	net.Listener
+	tls   *tls.Config // nil: it speaks none
+	early bool        // TLS from the beginning; else after STARTTLS
+	took  chan string // what it heard of one client
+}
+
+func newMailServer(t *testing.T, secure *tls.Config, early bool) *mailServer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	took := make(chan string, 1)
+	t.Cleanup(func() { l.Close() })
+	s := &mailServer{Listener: l, tls: secure, early: early, took: make(chan string, 1)}
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		defer c.Close()
-		var all strings.Builder
-		in := bufio.NewScanner(c)
-		fmt.Fprint(c, "220 mx.example.net\r\n")
-		for data := false; in.Scan(); {
-			line := in.Text()
-			fmt.Fprintln(&all, line)
-			switch word, _, _ := strings.Cut(line, " "); {
-			case data && line == ".":
-				data = false
-				fmt.Fprint(c, "250 queued\r\n")
-			case data:
-			case word == "EHLO":
-				fmt.Fprint(c, "250 mx.example.net\r\n")
-			case word == "DATA":
-				data = true
-				fmt.Fprint(c, "354 go on\r\n")
-			case word == "QUIT":
-				fmt.Fprint(c, "221 bye\r\n")
-				took <- all.String()
-				return
-			default:
-				fmt.Fprint(c, "250 ok\r\n")
-			}
+		defer func() { c.Close() }()
+		if early {
+			c = tls.Server(c, secure)
 		}
+		fmt.Fprint(c, "220 mx.example.net\r\n")
+		s.hear(c)
 	}()
-	route := &config.Alert{Kind: config.Email, From: "shunt@example.net", To: []string{"oncall@example.net", "boss@example.net"}, Server: l.Addr().String(), Security: config.MailPlain}
+	return s
+}
+
+// hear takes one message.
+func (s *mailServer) hear(c net.Conn) {
+	var all strings.Builder
+	in := bufio.NewScanner(c)
+	for data := false; in.Scan(); {
+		line := in.Text()
+		fmt.Fprintln(&all, line)
+		_, encrypted := c.(*tls.Conn)
+		switch word, _, _ := strings.Cut(line, " "); {
+		case data && line == ".":
+			data = false
+			fmt.Fprint(c, "250 queued\r\n")
+		case data:
+		case word == "EHLO" && s.tls != nil && encrypted:
+			fmt.Fprint(c, "250-mx.example.net\r\n250 AUTH PLAIN LOGIN\r\n")
+		case word == "EHLO" && s.tls != nil:
+			fmt.Fprint(c, "250-mx.example.net\r\n250 STARTTLS\r\n")
+		case word == "EHLO":
+			fmt.Fprint(c, "250 mx.example.net\r\n")
+		case word == "STARTTLS":
+			fmt.Fprint(c, "220 go on\r\n")
+			c = tls.Server(c, s.tls)
+			in = bufio.NewScanner(c)
+		case word == "AUTH":
+			fmt.Fprint(c, "235 welcome\r\n")
+		case word == "DATA":
+			data = true
+			fmt.Fprint(c, "354 go on\r\n")
+		case word == "QUIT":
+			s.took <- all.String()
+			return
+		default:
+			fmt.Fprint(c, "250 ok\r\n")
+		}
+	}
+	s.took <- all.String()
+}
+
+// TestMail talks to a mail server in its own words.
+func TestMail(t *testing.T) {
+	s := newMailServer(t, nil, false)
+	route := &config.Alert{Kind: config.Email, From: "shunt@example.net", To: []string{"oncall@example.net", "boss@example.net"}, Server: s.Addr().String(), Security: config.MailPlain}
 	if err := NewSender().Send(t.Context(), route, sent); err != nil {
 		t.Fatal(err)
 	}
-	got := <-took
+	got := <-s.took
 	for _, want := range []string{"MAIL FROM:<shunt@example.net>", "RCPT TO:<oncall@example.net>", "RCPT TO:<boss@example.net>", "Subject: ns1.example.net: critical fail-open", "Auto-Submitted: auto-generated", "look at each pool"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+// Mail goes over TLS that is verified, with a log-in, or not at all.
+func TestMailIsEncrypted(t *testing.T) {
+	web := httptest.NewTLSServer(nil)
+	defer web.Close()
+	known := x509.NewCertPool()
+	known.AddCert(web.Certificate())
+	for _, c := range []struct {
+		what  string
+		how   config.MailTLS
+		early bool
+		tls   *tls.Config
+		roots *x509.CertPool
+		ok    bool
+	}{
+		{"from the beginning", config.MailImplicit, true, web.TLS, known, true},
+		{"after STARTTLS", config.MailStartTLS, false, web.TLS, known, true},
+		{"from the beginning, by nobody known", config.MailImplicit, true, web.TLS, x509.NewCertPool(), false},
+		{"after STARTTLS, by nobody known", config.MailStartTLS, false, web.TLS, x509.NewCertPool(), false},
+		{"from the beginning, to a server without", config.MailImplicit, false, nil, known, false},
+		{"after STARTTLS, to a server without", config.MailStartTLS, false, nil, known, false},
+	} {
+		s := newMailServer(t, c.tls, c.early)
+		route := &config.Alert{Kind: config.Email, From: "a@example.net", To: []string{"b@example.net"}, Server: s.Addr().String(), Security: c.how, User: "kim", Key: config.NewSecret("k3y")}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		err := (&Sender{roots: c.roots}).Send(ctx, route, sent)
+		cancel()
+		got := <-s.took
+		if login := strings.Contains(got, "AUTH PLAIN "); (err == nil) != c.ok || login != c.ok || strings.Contains(got, "DATA") != c.ok {
+			t.Errorf("%s: %v, after\n%s", c.what, err, got)
 		}
 	}
 }
