@@ -237,13 +237,14 @@ func (l *Log) keep(ctx context.Context) {
 			pause(ctx, writeEvery)
 		}
 		events, _ := l.After(w.last, Kept)
-		if len(events) > 0 && l.took(w.write(events, l)) {
-			w.last = events[len(events)-1].ID
-		} else if len(events) > 0 {
-			pause(ctx, retryEvery)
-		}
-		if err != nil {
+		wrote := len(events) == 0 || l.took(w.write(events, l))
+		switch {
+		case err != nil, !wrote && ctx.Err() != nil: // a disk that fails at the end is not tried again
 			return
+		case !wrote:
+			pause(ctx, retryEvery)
+		case len(events) > 0:
+			w.last = events[len(events)-1].ID
 		}
 	}
 }

@@ -176,7 +176,11 @@ func TestDiskFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
 	l := Open(filepath.Join(dir, "events.jsonl"))
 	l.Say(Event{What: "x"})
-	run(t, l)()
+	stop, began := run(t, l), time.Now()
+	stop()
+	if took := time.Since(began); took > stopWait/2 {
+		t.Errorf("the stop took %v", took)
+	}
 	if !strings.Contains(l.Problem(), "no such file") {
 		t.Fatalf("problem %q", l.Problem())
 	}
