@@ -20,6 +20,8 @@ var goPackages = []struct{ pkg, bench string }{
 	{"./internal/controller", "Flip"},
 	{"./health/probe", "."},
 	{"./health/monitor", "."},
+	{"./providers/plan", "."},
+	{"./providers", "."},
 	{"./config", "."},
 }
 

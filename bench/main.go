@@ -64,7 +64,7 @@ func parse() options {
 	flag.IntVar(&o.serverCPU, "server-cpu", 0, "CPU that servers are pinned to")
 	flag.IntVar(&o.loadCPU, "load-cpu", 1, "CPU that the load is pinned to")
 	flag.StringVar(&o.out, "out", "", "`file` whose table is replaced; default: only standard output")
-	flag.StringVar(&o.only, "works", "", "only these works, `keys` with commas between, no loading and reloading then; or only probes")
+	flag.StringVar(&o.only, "works", "", "only these works, `keys` with commas between, no loading and reloading then; or only probes, reach or axfr")
 	flag.StringVar(&o.servers, "servers", "", "only these servers, `names` with commas between")
 	flag.StringVar(&o.shunt, "shunt", "", "a `file` to measure instead of building the tree")
 	flag.StringVar(&o.also, "also", "", "other builds of shunt to measure beside, `files` with commas between, each named by its file")
@@ -78,6 +78,8 @@ func parse() options {
 
 func main() {
 	o := parse()
+	// Debian keeps servers where the PATH of an ordinary user does not lead.
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin:/usr/local/sbin")
 	if err := pin(o.loadCPU); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -162,8 +164,13 @@ func bench(ctx context.Context, o options) error {
 
 // sections measures one part of the report after the other.
 func (l *lab) sections(ctx context.Context, o options, r *report) error {
-	if o.only == "probes" {
+	switch o.only {
+	case "probes":
 		return l.probes(ctx, o, r)
+	case "reach":
+		return l.beside(ctx, o, r)
+	case "axfr":
+		return l.transfers(ctx, o, r)
 	}
 	if err := l.small(ctx, o, r); err != nil || o.only != "" {
 		return err
@@ -194,11 +201,17 @@ func (l *lab) sections(ctx context.Context, o options, r *report) error {
 	if err := l.many(ctx, count, max(1, min(o.rounds, 3)), r); err != nil {
 		return err
 	}
+	if err := l.transfers(ctx, o, r); err != nil {
+		return err
+	}
 	var err error
 	if r.reaction, err = l.reacting(ctx, o.rounds); err != nil {
 		return err
 	}
-	return l.probes(ctx, o, r)
+	if err := l.probes(ctx, o, r); err != nil {
+		return err
+	}
+	return l.beside(ctx, o, r)
 }
 
 // small measures all works and the reload of a small zone.

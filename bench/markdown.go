@@ -40,6 +40,7 @@ func (r *report) markdown() string {
 	r.reloadTable(&b)
 	r.reactionTable(&b)
 	r.probeTables(&b)
+	r.besideTables(&b)
 	r.grid(&b, "dnsperf instead of our sender: server CPU per answer, µs", "work", []row{{"static names", func(name string) string {
 		return orNone(r.dnsperf[name], func(all []time.Duration) string { return micro(median(all)) })
 	}}})

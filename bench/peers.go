@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,6 +19,15 @@ type site struct {
 	others []string // zones beside it
 	port   int      // on 127.0.0.1, UDP and TCP
 	web    int      // port on which the paths answer probes
+	open   bool     // who asks from 127.0.0.1 is given the zone
+}
+
+// where returns text where s is open, else nothing.
+func (s site) where(text string) string {
+	if s.open {
+		return text
+	}
+	return ""
 }
 
 // file returns the path of the master file of one of the other zones.
@@ -56,7 +64,7 @@ func hangup(p *process, _ site) error { return p.cmd.Process.Signal(unix.SIGHUP)
 func peers(shunt, bare string) []peer {
 	return []peer{
 		shuntPeer(shunt), gdnsdPeer(), knotPeer(), nsdPeer(), bindPeer(),
-		pdnsPeer("pdns", static, ""), pdnsPeer("pdns LUA", steered, "yes"), pdnsPeer("pdns LUA shared", steered, "shared"),
+		pdnsPeer("pdns", static|transferred, ""), pdnsPeer("pdns LUA", steered, "yes"), pdnsPeer("pdns LUA shared", steered, "shared"),
 		{
 			name: "bare C", command: bare, can: fixed,
 			argv: func(bin string, s site) []string { return []string{bin, fmt.Sprint(s.port)} },
@@ -68,7 +76,7 @@ func peers(shunt, bare string) []peer {
 
 func shuntPeer(path string) peer {
 	return peer{
-		name: "shunt", command: path, version: []string{"version"}, can: static | steered | placed,
+		name: "shunt", command: path, version: []string{"version"}, can: static | steered | placed | transferred,
 		files: func(s site) map[string]string { return shuntFiles(s, "bench.test", 0) },
 		argv: func(bin string, s site) []string {
 			return []string{bin, "serve", "-c", filepath.Join(s.dir, "shunt.yaml")}
@@ -105,7 +113,7 @@ policies:
       - {name: we, pools: [%[8]s], policy: weighted, ttl: 30s, moves: 0}
       - {name: ge, pools: [p0, p1, p2], policy: by-country, ttl: 30s, moves: 0}
 %[9]s`, s.dir, s.port, host, s.web, fallShot, pools.String(), s.zone, strings.TrimSuffix(weighted.String(), ", "), services.String(), policy) +
-		s.each("  - {name: %s, file: %s}\n")}
+		s.each("  - {name: %s, file: %s}\n") + s.where("transfer: {allow: [127.0.0.0/8]}\n")}
 }
 
 func gdnsdPeer() peer {
@@ -151,7 +159,7 @@ plugins => {
 
 func knotPeer() peer {
 	return peer{
-		name: "knot", command: "knotd", version: []string{"-V"}, can: static,
+		name: "knot", command: "knotd", version: []string{"-V"}, can: static | transferred,
 		files: func(s site) map[string]string {
 			return map[string]string{"knot.conf": fmt.Sprintf(`server:
   rundir: %[1]s
@@ -167,15 +175,15 @@ database:
   storage: %[1]s/state
 control:
   listen: %[1]s/c.sock
-template:
+%[4]stemplate:
   - id: default
     journal-content: none
     zonefile-load: whole
     zonefile-sync: -1
-zone:
+%[5]szone:
   - domain: bench.test
     file: %[3]s
-`, s.dir, s.port, s.zone) + s.each("  - domain: %s\n    file: %s\n")}
+`, s.dir, s.port, s.zone, s.where("acl:\n  - id: any\n    address: 127.0.0.1\n    action: transfer\n"), s.where("    acl: any\n")) + s.each("  - domain: %s\n    file: %s\n")}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-c", s.dir + "/knot.conf"} },
 		reload: hangup,
@@ -184,7 +192,7 @@ zone:
 
 func nsdPeer() peer {
 	return peer{
-		name: "nsd", command: "nsd", version: []string{"-v"}, can: static,
+		name: "nsd", command: "nsd", version: []string{"-v"}, can: static | transferred,
 		files: func(s site) map[string]string {
 			return map[string]string{"nsd.conf": fmt.Sprintf(`server:
   ip-address: 127.0.0.1@%[2]d
@@ -206,7 +214,7 @@ remote-control:
 zone:
   name: bench.test
   zonefile: "%[3]s"
-`, s.dir, s.port, s.zone) + s.each("zone:\n  name: %s\n  zonefile: \"%s\"\n")}
+%[4]s`, s.dir, s.port, s.zone, s.where("  provide-xfr: 127.0.0.1 NOKEY\n")) + s.each("zone:\n  name: %s\n  zonefile: \"%s\"\n")}
 		},
 		argv:   func(bin string, s site) []string { return []string{bin, "-d", "-c", s.dir + "/nsd.conf"} },
 		reload: hangup,
@@ -215,7 +223,7 @@ zone:
 
 func bindPeer() peer {
 	return peer{
-		name: "bind", command: "named", version: []string{"-v"}, can: static,
+		name: "bind", command: "named", version: []string{"-v"}, can: static | transferred,
 		files: func(s site) map[string]string {
 			return map[string]string{"named.conf": fmt.Sprintf(`options {
   directory "%[1]s";
@@ -309,18 +317,13 @@ func control(command string, args ...string) error {
 	return nil
 }
 
-// find returns the path of a command, also where only root's PATH leads.
+// find returns the path of a command.
 func find(command string) (string, error) {
-	if path, err := exec.LookPath(command); err == nil {
-		return path, nil
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return "", fmt.Errorf("%s is not installed", command)
 	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
-		path := filepath.Join(dir, command)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed", command)
+	return path, nil
 }
 
 // versionOf returns the first line with a digit that the command says of itself.

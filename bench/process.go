@@ -27,6 +27,13 @@ type process struct {
 
 // start runs a command on one CPU. What it writes goes to the file log.
 func start(cpu int, dir, log string, argv []string) (*process, error) {
+	var one unix.CPUSet
+	one.Set(cpu)
+	return startOn(one, dir, log, argv)
+}
+
+// startOn runs a command on these CPUs.
+func startOn(cpus unix.CPUSet, dir, log string, argv []string) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -37,9 +44,7 @@ func start(cpu int, dir, log string, argv []string) (*process, error) {
 	cmd.Env = serverEnv()
 	// Ctrl-C is for us alone; should we be killed, the server ends by itself.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	var one unix.CPUSet
-	one.Set(cpu)
-	if err := on(one, cmd.Start); err != nil {
+	if err := on(cpus, cmd.Start); err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, log: log, done: make(chan struct{})}

@@ -26,7 +26,6 @@ const (
 type report struct {
 	options  options
 	peers    []peer
-	missing  []string
 	about    []string // machine, versions, command
 	works    []work
 	cells    map[string]cell
@@ -35,12 +34,14 @@ type report struct {
 	reaction *reaction
 	detected *detection
 	probed   *probing
+	reaches  []*reach
+	axfr     *axfr
 	dnsperf  map[string][]time.Duration
 	goLines  []string
 }
 
 func newReport(o options, l *lab, root string) *report {
-	r := &report{options: o, peers: l.peers, missing: l.missing, cells: map[string]cell{}}
+	r := &report{options: o, peers: l.peers, cells: map[string]cell{}}
 	var versions []string
 	seen := map[string]bool{}
 	for _, p := range l.peers {

@@ -209,12 +209,17 @@ func (w *watch) changed(now time.Duration) bool {
 	if err != nil {
 		return false
 	}
+	return gives(buf[:n], w.want)
+}
+
+// gives reports whether the answer in reply is the address want alone.
+func gives(reply []byte, want string) bool {
 	var m dns.Msg
-	if m.Unpack(buf[:n]) != nil || len(m.Answer) != 1 {
+	if m.Unpack(reply) != nil || len(m.Answer) != 1 {
 		return false
 	}
 	a, ok := m.Answer[0].(*dns.A)
-	return ok && a.A.String() == w.want
+	return ok && a.A.String() == want
 }
 
 // resident returns the resident octets of the tree, shared pages counted in

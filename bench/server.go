@@ -36,8 +36,9 @@ type lab struct {
 	peers     []peer
 	bins      map[string]string // by command
 	missing   []string
-	runs      int // folders given out
-	others    int // zones of smallZone records that servers have beside the one that is asked for
+	runs      int  // folders given out
+	others    int  // zones of smallZone records that servers have beside the one that is asked for
+	open      bool // sites are made so that who asks from 127.0.0.1 is given the zone
 }
 
 // newLab finds the peers and starts the web server on the paths.
@@ -75,6 +76,9 @@ func freePort() (int, error) {
 	return 0, errors.New("no port is free for both UDP and TCP")
 }
 
+// otherZone returns the name of the zone with number i that is there beside.
+func otherZone(i int) string { return fmt.Sprintf("z%04d.test", i) }
+
 // prepare makes the folder of a server with its configuration and a zone of n
 // names, and starts nothing.
 func (l *lab) prepare(p peer, n int) (*server, error) {
@@ -85,14 +89,14 @@ func (l *lab) prepare(p peer, n int) (*server, error) {
 	l.runs++
 	dir := filepath.Join(l.dir, fmt.Sprintf("%s-%d", strings.ReplaceAll(p.name, " ", "-"), l.runs))
 	s := &server{peer: p, bin: l.bins[p.command], ttl: 300}
-	s.site = site{dir: dir, port: port, web: l.web.port, zone: filepath.Join(dir, "zones", "bench.test")}
+	s.site = site{dir: dir, port: port, web: l.web.port, zone: filepath.Join(dir, "zones", "bench.test"), open: l.open}
 	for _, sub := range []string{"zones", "run", "state"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
 	for i := range l.others {
-		s.others = append(s.others, fmt.Sprintf("z%04d.test", i))
+		s.others = append(s.others, otherZone(i))
 	}
 	if p.files != nil {
 		if err := s.zoneFile(n, 1); err != nil {

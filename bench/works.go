@@ -46,11 +46,12 @@ const (
 type ability int
 
 const (
-	fixed   ability = 1 << iota // answers the same, whatever was asked
-	static                      // answers from a zone file
-	steered                     // probes paths and answers by their health
-	placed                      // the same, in an order that depends on where the client is
-	crowd                       // the same, for many names, under load
+	fixed       ability = 1 << iota // answers the same, whatever was asked
+	static                          // answers from a zone file
+	steered                         // probes paths and answers by their health
+	placed                          // the same, in an order that depends on where the client is
+	crowd                           // the same, for many names, under load
+	transferred                     // gives its zone away by AXFR, where a site is open
 )
 
 // A question is a packed query whose name may hold a number, drawn anew for
