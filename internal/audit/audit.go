@@ -50,6 +50,7 @@ const (
 func Findings(cfg *config.Config, zone string, f *Facts) []Finding {
 	b := newBook(cfg, zone, f)
 	b.node()
+	b.alerts()
 	b.pools()
 	b.monitors()
 	for i := range b.zones {

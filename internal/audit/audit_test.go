@@ -15,6 +15,7 @@ import (
 const sound = `
 node: {name: ns1.example.net, state_dir: /var/lib/shunt}
 resolvers: ["9.9.9.9:53", "8.8.8.8:53"]
+alerts: [{name: duty, webhook: {url: "https://Hooks.pager.net/x"}}]
 vantage: {controls: ["198.51.100.1:443", "203.0.113.1:443"]}
 safety: {at_least: 1, rules: [{name: two, at_least: 1, pools: [fast, slow]}]}
 monitors:
@@ -61,6 +62,9 @@ func TestFindings(t *testing.T) {
 			h.Cuts = []Cut{{"cdn.net.", names}}
 			f.Hosts[pool] = h
 		}
+	}
+	pager := func(f *Facts) {
+		f.Hosts["hooks.pager.net."] = Host{Chain: []string{"hooks.pager.net."}, Cuts: []Cut{{"pager.net.", []string{"a.pager.org.", "b.pager.org."}}}}
 	}
 	for _, tt := range []struct {
 		about string
@@ -130,6 +134,21 @@ func TestFindings(t *testing.T) {
 			f.Handshakes = append(f.Handshakes, f.Handshakes[0], f.Handshakes[0])
 			f.Handshakes[2].Pool = "fast"
 		}}, "warning endpoint-not-reached www.example.com. +1\nwarning endpoint-not-reached www.example.com."},
+		{"no route", []string{`alerts: [{name: duty, webhook: {url: "https://Hooks.pager.net/x"}}] → `}, nil, "info no-alerts alerts"},
+		{"a route to a service", []string{"Hooks.pager.net → WWW.Example.com"}, nil, "critical circular-alert duty"},
+		{"a static name of ours", []string{"Hooks.pager.net → hooks.example.com"}, nil, ""},
+		{"a route that leads to a service", nil, []func(*Facts){func(f *Facts) {
+			f.Hosts["hooks.pager.net."] = Host{Chain: []string{"hooks.pager.net.", "www.example.com."}}
+		}}, "critical circular-alert duty"},
+		{"a route to a pool", []string{"Hooks.pager.net → 192.0.2.1"}, nil, "critical circular-alert duty"},
+		{"a route whose name has the address of a pool", nil, []func(*Facts){func(f *Facts) {
+			f.Hosts["hooks.pager.net."] = Host{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}
+		}}, "critical circular-alert duty"},
+		{"mail through a service", []string{`webhook: {url: "https://Hooks.pager.net/x"} → email: {to: [a@b.net], from: c@b.net, server: "www.example.com:587"}`}, nil, "critical circular-alert duty"},
+		{"a route whose DNS is a pool's operator's", []string{"operator: bunny → operator: Pager"}, []func(*Facts){pager}, "warning circular-alert duty"},
+		{"and one that is free of it", []string{"operator: bunny → operator: Pager", `alerts: [ → alerts: [{name: too, webhook: {url: "https://198.51.100.9/"}}, `}, []func(*Facts){pager}, "info circular-alert duty"},
+		{"a route whose DNS is a pool's", nil, []func(*Facts){pager, cuts("b.slow.net.", "c.pager.org.")}, "warning circular-alert duty\ninfo pool-dns-one-operator slow"},
+		{"a route of another DNS operator", nil, []func(*Facts){pager}, ""},
 		{"what could not be looked up", nil, []func(*Facts){func(f *Facts) { f.Missing = []Missing{{"a.fast.net.", "SERVFAIL"}} }}, "warning not-looked-up a.fast.net."},
 	} {
 		t.Run(tt.about, func(t *testing.T) {

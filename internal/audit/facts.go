@@ -14,7 +14,7 @@ import (
 // and fully qualified. A map without an entry says nothing.
 type Facts struct {
 	Zones       map[string]Zone       // what master files say, by zone
-	Hosts       map[string]Host       // host names of pools, from live DNS
+	Hosts       map[string]Host       // host names of pools and of routes of alerts, from live DNS
 	Delegations map[string]Delegation // zones, from live DNS
 	Handshakes  []Handshake
 	StateFS     string    // file system of node.state_dir, as tmpfs; "" where it is not known
@@ -37,7 +37,7 @@ type Alias struct {
 	TTL           time.Duration
 }
 
-// A Host is what the host name of a pool hangs on.
+// A Host is what a host name hangs on.
 type Host struct {
 	Chain []string     // the name, and where its CNAMEs lead
 	Cuts  []Cut        // the zones that hold them, each once

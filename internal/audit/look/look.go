@@ -60,7 +60,10 @@ func Live(ctx context.Context, cfg *config.Config, set *zone.Set, zone string) *
 	for _, j := range jobs {
 		used[j.pool.CNAME] = true
 	}
-	delete(used, "") // of pools of addresses
+	for i := range cfg.Alerts {
+		used[routeName(&cfg.Alerts[i])] = true
+	}
+	delete(used, "") // of addresses
 	var work sync.WaitGroup
 	for _, z := range cfg.Zones {
 		if zone == "" || z.Name == zone {
@@ -76,6 +79,16 @@ func Live(ctx context.Context, cfg *config.Config, set *zone.Set, zone string) *
 		return cmp.Or(cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Why, b.Why))
 	})
 	return l.facts
+}
+
+// routeName returns the host name that a route of alerts delivers to; "" for
+// an address.
+func routeName(a *config.Alert) string {
+	host := audit.RouteHost(a)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	return host
 }
 
 // A looker is one audit's look-ups on their way.
@@ -131,7 +144,7 @@ func (l *looker) jobs(zone string) []job {
 	return all
 }
 
-// host follows the host name of a pool, and finds the zones that hold it.
+// host follows a host name, and finds the zones that hold it.
 func (l *looker) host(ctx context.Context, name string) {
 	h := audit.Host{Chain: []string{name}}
 	lead := l.set.Static(name)
