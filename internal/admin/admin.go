@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -55,7 +56,8 @@ type Server struct {
 	Health  http.Handler // answers GET /healthz and /readyz to everybody; nil: nothing does
 
 	sessions sessions
-	tries    tries
+	tries    tries        // wrong tokens
+	denied   tries        // what was asked for without the right
 	streams  atomic.Int32 // of events, that are open
 }
 
@@ -286,12 +288,27 @@ type Change struct {
 	Anyway bool         `json:"anyway,omitempty"` // breaks safety rules: the command line's --force
 }
 
-// change reads the body of r, and how long the change is to last.
-func change(r *http.Request) (c Change, lasts time.Duration, err error) {
+// decode reads the body of r into v. It is one value: what stood behind it would
+// be done without, and keep the audit log from seeing what was.
+func decode(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
-	if err = dec.Decode(&c); err != nil {
-		return c, 0, fmt.Errorf("request body: %w", err)
+	err := dec.Decode(v)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errors.New("there is more behind its end")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("request body: %w", err)
+	}
+	return nil
+}
+
+// change reads the body of r, and how long the change is to last.
+func change(r *http.Request) (c Change, lasts time.Duration, err error) {
+	if err = decode(r, &c); err != nil {
+		return c, 0, err
 	}
 	c.Author = author(r, c.Author)
 	if c.For != "" {

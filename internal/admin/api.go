@@ -144,6 +144,12 @@ func (s *Server) guarded(rt route, do handler) http.Handler {
 		if who.Rights.covers(rt.right) {
 			given, err = answer(w, r, do)
 		} else {
+			from, now := remote(r), time.Now()
+			if !s.denied.left(from, now, deniedAtOnce) {
+				slowDown(w, errForbidden.Error())
+				return // what was noted already is not to be pushed out of the log
+			}
+			s.denied.wrong(from, now)
 			err = errForbidden
 			fail(w, http.StatusForbidden, err.Error())
 		}
@@ -166,11 +172,12 @@ func (s *Server) deed(rt route, r *http.Request, body []byte) Deed {
 		DryRun         bool `json:"dry_run"`
 	}
 	_ = json.Unmarshal(body, &said) // what is wrong with it, the handler says
-	d := Deed{At: time.Now().UTC(), Who: author(r, said.Author), Via: WhoOf(r.Context()).Via, What: rt.id, Why: said.Reason, Forced: said.Anyway}
+	d := Deed{At: time.Now().UTC(), Who: shorten(actor(r, said.Author), mostText), Via: WhoOf(r.Context()).Via, What: rt.id, Why: shorten(said.Reason, mostText), Forced: said.Anyway}
 	d.Subject = r.PathValue("pool") + r.PathValue("id")
 	if d.Subject == "" {
 		d.Subject = strings.Join(said.Pools, ", ")
 	}
+	d.Subject = shorten(d.Subject, mostText)
 	if said.DryRun {
 		d.What += ".dry-run"
 	}
@@ -196,8 +203,13 @@ func (s *Server) finish(d Deed, rt route, r *http.Request, err error) {
 			d.After = nil
 		}
 	}
+	d.Error = shorten(d.Error, mostText)
 	s.Audit.Note(d)
 }
+
+// mostText is how many octets a text of the audit log has at most: nobody is to
+// push out of it what others did.
+const mostText = 1 << 10
 
 // encode returns v as JSON; nil for nothing.
 func encode(v any) json.RawMessage {

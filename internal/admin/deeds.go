@@ -230,7 +230,7 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 		files = append(files, a.old(i))
 	}
 	for _, path := range files { // the latest file first
-		list, err := readDeeds(path, since)
+		list, older, err := readDeeds(path, since)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -238,7 +238,7 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 			return nil, err
 		}
 		out = append(list, out...)
-		if len(out) >= most || len(list) > 0 && list[0].At.Before(since) {
+		if len(out) >= most || older {
 			break
 		}
 	}
@@ -252,25 +252,30 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 	return out[max(0, len(out)-most):], nil
 }
 
-func readDeeds(path string, since time.Time) ([]Deed, error) {
+// readDeeds reads a file; older reports that it has some of before since, which
+// are left out.
+func readDeeds(path string, since time.Time) (list []Deed, older bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
-	var out []Deed
 	lines := bufio.NewReader(f)
 	for {
 		line, err := lines.ReadBytes('\n')
 		var d Deed
-		if err == nil && json.Unmarshal(line, &d) == nil && !d.At.Before(since) {
-			out = append(out, d)
+		if err == nil && json.Unmarshal(line, &d) == nil {
+			if d.At.Before(since) {
+				older = true
+			} else {
+				list = append(list, d)
+			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return out, nil
+			return list, older, nil
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		}
 	}
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,10 +38,8 @@ type DrillAnswer struct {
 
 func (s *Server) startDrill(r *http.Request) (any, error) {
 	var q DrillRequest
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&q); err != nil {
-		return nil, fmt.Errorf("request body: %w", err)
+	if err := decode(r, &q); err != nil {
+		return nil, err
 	}
 	p := drill.Plan{Pools: q.Pools, Share: q.Share, Clients: q.Clients, AbortIf: q.AbortIf, Reason: q.Reason, Author: q.Author, Began: time.Now()}
 	p.Author = author(r, p.Author)

@@ -161,11 +161,18 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, id uint64) {
 }
 
 // still reports whether who follows still may: a token may have been revoked,
-// or have ended, since.
+// or have ended, since, also where there is another of its name; and a browser
+// may have been logged out.
 func (s *Server) still(r *http.Request) bool {
-	who := WhoOf(r.Context())
-	if who.Name == "" || who.Via == viaSocket || s.Tokens == nil {
+	who, now := WhoOf(r.Context()), time.Now()
+	if who.Via == viaSocket || s.Tokens == nil {
 		return true
 	}
-	return s.Tokens.holds(who.Name, time.Now())
+	if who.Session {
+		if _, open := s.sessions.token(who.cookie, now); !open {
+			return false
+		}
+	}
+	t, ok := s.Tokens.find(who.token, now)
+	return ok && t.Rights.Read
 }

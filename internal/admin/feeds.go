@@ -36,10 +36,8 @@ func (f FeedAnswer) same() bool { return !f.Changed }
 
 func (s *Server) setFeed(r *http.Request) (any, error) {
 	var q FeedRequest
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&q); err != nil {
-		return nil, fmt.Errorf("request body: %w", err)
+	if err := decode(r, &q); err != nil {
+		return nil, err
 	}
 	w := controller.Word{Pool: r.PathValue("pool"), Source: q.Source, Part: q.Part, Up: q.Up, Availability: q.Availability, Latency: q.Latency,
 		Load: q.Load, Weight: q.Weight, Reason: q.Reason}
@@ -137,13 +135,12 @@ func (s *Server) alert(r *http.Request, source, pool string, a FiringAlert) (cha
 	if reason == "" {
 		reason = "alert " + a.Labels["alertname"] + " fires"
 	}
-	_, changed, err = s.Controller.Feed(r.Context(), controller.Word{Pool: pool, Source: source, Part: part, Up: new(bool), Reason: shorten(reason)})
+	_, changed, err = s.Controller.Feed(r.Context(), controller.Word{Pool: pool, Source: source, Part: part, Up: new(bool), Reason: shorten(reason, 400)})
 	return changed, err
 }
 
-// shorten cuts text to what a reason may have.
-func shorten(text string) string {
-	const most = 400
+// shorten cuts text to most octets and a mark.
+func shorten(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

@@ -86,16 +86,3 @@ func (k *Keyring) Problem() string {
 	k.look(time.Now())
 	return k.problem
 }
-
-// holds reports whether there is a token of that name which has not ended.
-func (k *Keyring) holds(name string, now time.Time) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.look(now)
-	for _, t := range k.tokens {
-		if t.Name == name {
-			return now.Before(t.Expires)
-		}
-	}
-	return false
-}

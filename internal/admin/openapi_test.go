@@ -364,7 +364,7 @@ is not 200 is a [Fault](#fault):
 | 404 | there is no such operation |
 | 409 | refused by a safety rule: ` + "`anyway`" + ` does it all the same |
 | 421 | the name in the URL is none of ours (without tokens) |
-| 429 | too many wrong tokens from this address |
+| 429 | too many wrong tokens, or requests that the token may not make, from this address |
 | 503 | too many follow events |
 
 Fields may be added to answers; those that are there stay as they are.

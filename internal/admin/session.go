@@ -80,11 +80,15 @@ const (
 	triesAtOnce = 5
 	tryEvery    = 10 * time.Second
 
+	// deniedAtOnce is how many requests one address may make at once for which
+	// its token has no right; it may make another as soon.
+	deniedAtOnce = 100
+
 	// mostTriers is how many addresses are remembered.
 	mostTriers = 10_000
 )
 
-// tries count the wrong tokens of each address, of each /64 for IPv6.
+// tries count what each address does wrong, each /64 for IPv6.
 type tries struct {
 	mu   sync.Mutex
 	from map[netip.Prefix]time.Time // when all of its tries will be there again
@@ -101,14 +105,14 @@ func network(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// left reports whether addr may try again.
-func (t *tries) left(addr netip.Addr, now time.Time) bool {
+// left reports whether addr may try again, which may try so often at once.
+func (t *tries) left(addr netip.Addr, now time.Time, atOnce int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.from[network(addr)].Sub(now) <= (triesAtOnce-1)*tryEvery
+	return t.from[network(addr)].Sub(now) <= time.Duration(atOnce-1)*tryEvery
 }
 
-// wrong counts a wrong token of addr.
+// wrong counts a try of addr that failed.
 func (t *tries) wrong(addr netip.Addr, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -120,18 +120,18 @@ func TestTries(t *testing.T) {
 	a, b, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("192.0.2.1")
 	var s tries
 	for i := range triesAtOnce {
-		if !s.left(a, now) {
+		if !s.left(a, now, triesAtOnce) {
 			t.Fatalf("after %d tries none is left", i)
 		}
 		s.wrong(a, now)
 	}
-	if s.left(a, now) || s.left(b, now) {
+	if s.left(a, now, triesAtOnce) || s.left(b, now, triesAtOnce) {
 		t.Error("one is left in the same /64")
 	}
-	if !s.left(other, now) || !s.left(netip.Addr{}, now) {
+	if !s.left(other, now, triesAtOnce) || !s.left(netip.Addr{}, now, triesAtOnce) {
 		t.Error("another address has none left")
 	}
-	if !s.left(a, now.Add(tryEvery)) {
+	if !s.left(a, now.Add(tryEvery), triesAtOnce) {
 		t.Error("none comes back")
 	}
 	for i := range mostTriers + 10 {

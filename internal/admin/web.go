@@ -78,6 +78,10 @@ func (s *Server) web(secure bool) http.Handler {
 			fail(w, http.StatusMisdirectedRequest, why)
 			return
 		}
+		if lured(r) {
+			fail(w, http.StatusForbidden, "this is for programs and our own pages, and a page of another site asked")
+			return
+		}
 		deadline(w, slowest)
 		who, ok := s.know(w, r, secure)
 		if !ok {
@@ -149,6 +153,17 @@ func (s *Server) misled(r *http.Request) string {
 	return fmt.Sprintf("without tokens only localhost and addresses are served, not %q (set listen.tokens)", host)
 }
 
+// lured reports whether a page of somebody else has a browser ask for what is no
+// page: it could not read the answer, but where nobody needs a token, or to
+// read costs something, as a plan does of providers, asking is enough.
+func lured(r *http.Request) bool {
+	if !strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/metrics" {
+		return false
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site" // another port is one
+}
+
 // know says who r is from; it has answered where ok is false.
 //
 //	tokens in use   shows            is
@@ -167,11 +182,11 @@ func (s *Server) know(w http.ResponseWriter, r *http.Request, secure bool) (who 
 	if kind, shown, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(kind, "Bearer") {
 		t, ok := s.Tokens.Find(strings.TrimSpace(shown), now)
 		if ok {
-			who.Name, who.Rights = t.Name, t.Rights
+			who.Name, who.Rights, who.token = t.Name, t.Rights, t.hash
 			return who, true
 		}
-		if !s.tries.left(from, now) {
-			slowDown(w)
+		if !s.tries.left(from, now, triesAtOnce) {
+			slowDown(w, "too many wrong tokens from this address")
 			return who, false
 		}
 		s.tries.wrong(from, now)
@@ -185,16 +200,16 @@ func (s *Server) know(w http.ResponseWriter, r *http.Request, secure bool) (who 
 	}
 	if hash, open := s.sessions.token(cookie.Value, now); open {
 		if t, ok := s.Tokens.find(hash, now); ok {
-			who.Name, who.Rights, who.Session = t.Name, t.Rights, true
+			who.Name, who.Rights, who.Session, who.token, who.cookie = t.Name, t.Rights, true, hash, cookie.Value
 		}
 	}
 	return who, true
 }
 
-// slowDown answers one who has shown too many wrong tokens.
-func slowDown(w http.ResponseWriter) {
+// slowDown answers one who has done too often what is wrong, and says why.
+func slowDown(w http.ResponseWriter, why string) {
 	w.Header().Set("Retry-After", fmt.Sprint(int(tryEvery.Seconds())))
-	fail(w, http.StatusTooManyRequests, "too many wrong tokens from this address; wait a little")
+	fail(w, http.StatusTooManyRequests, why+"; wait a little")
 }
 
 // remote returns the address r is from.
@@ -221,8 +236,8 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, secure bool) {
 		return
 	}
 	from, now := remote(r), time.Now()
-	if !s.tries.left(from, now) {
-		slowDown(w)
+	if !s.tries.left(from, now, triesAtOnce) {
+		slowDown(w, "too many wrong tokens from this address")
 		return
 	}
 	t, ok := s.Tokens.Find(strings.TrimSpace(r.PostFormValue("token")), now)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 )
 
@@ -65,6 +66,9 @@ type Who struct {
 	Via     string // socket, or web and the address
 	Rights  Rights
 	Session bool // logged in with a browser, and may log out
+
+	token  [sha256.Size]byte // hash of the token; zero over the control socket, and where nobody needs one
+	cookie string            // of the session
 }
 
 type whoKey struct{}
@@ -81,6 +85,16 @@ func WhoOf(ctx context.Context) Who {
 
 // RightsOf returns what the one may do whom the request of ctx is from.
 func RightsOf(ctx context.Context) Rights { return WhoOf(ctx).Rights }
+
+// actor returns who the audit log says it was: beside what one says over the
+// control socket stands the user, as the kernel knows them.
+func actor(r *http.Request, said string) string {
+	who := author(r, said)
+	if w := WhoOf(r.Context()); w.Name != "" && who == said && said != w.Name {
+		return said + " (" + w.Name + ")"
+	}
+	return who
+}
 
 // author returns who is to be noted for a change by r, who may have said so:
 // over the control socket the word counts, a token's name stands beside it.
