@@ -27,6 +27,7 @@ type Server struct {
 	Dir  string
 	At   netip.AddrPort // where it answers
 	API  netip.AddrPort // of PowerDNS as a provider
+	Key  string         // name of its TSIG key
 	Argv []string       // starts it, in the foreground
 }
 

@@ -12,7 +12,7 @@ import (
 // have SOA and NS and nothing else: BIND and Knot take dynamic updates with the
 // key of their kind, PowerDNS has its API at api. It answers at at.
 func Provider(kind, dir string, at, api netip.AddrPort, zones []string) (*Server, error) {
-	s := &Server{Kind: kind, Dir: dir, At: at, API: api}
+	s := &Server{Kind: kind, Dir: dir, At: at, API: api, Key: KeyOf(kind)}
 	switch kind {
 	case "bind":
 		return s, s.updatedBIND(zones)
@@ -30,21 +30,20 @@ func (s *Server) Described(more string) string {
 	if s.Kind == "pdns" {
 		return fmt.Sprintf("  - {name: pdns, powerdns: {endpoint: \"http://%s\", key_file: push.key}, servers: [%q]%s}\n", s.API, s.At, more)
 	}
-	return fmt.Sprintf("  - {name: %s, rfc2136: {endpoint: %q, key: %s, secret_file: push.key}, servers: [%q]%s}\n", s.Kind, s.At, KeyOf(s.Kind), s.At, more)
+	return fmt.Sprintf("  - {name: %s, rfc2136: {endpoint: %q, key: %s, secret_file: push.key}, servers: [%q]%s}\n", s.Kind, s.At, s.Key, s.At, more)
 }
 
-// emptyZone is what each zone begins with.
-const emptyZone = "$TTL 300\n@ IN SOA ns.host.test. hostmaster.host.test. 1 3600 600 86400 60\n@ IN NS ns.host.test.\n"
+// EmptyZone is the master file that each zone of a provider begins with.
+const EmptyZone = "$TTL 300\n@ IN SOA ns.host.test. hostmaster.host.test. 1 3600 600 86400 60\n@ IN NS ns.host.test.\n"
 
 // updatedBIND configures BIND as the primary that takes updates.
 func (s *Server) updatedBIND(zones []string) error {
-	key := KeyOf(s.Kind)
 	var list strings.Builder
 	for _, z := range zones {
-		if err := s.write(z+"db", emptyZone); err != nil {
+		if err := s.write(z+"db", EmptyZone); err != nil {
 			return err
 		}
-		fmt.Fprintf(&list, "zone %q { type primary; file %q; allow-update { key %q; }; allow-transfer { key %q; }; check-integrity no; };\n", z, filepath.Join(s.Dir, z+"db"), key, key)
+		fmt.Fprintf(&list, "zone %q { type primary; file %q; allow-update { key %q; }; allow-transfer { key %q; }; check-integrity no; };\n", z, filepath.Join(s.Dir, z+"db"), s.Key, s.Key)
 	}
 	s.Argv = []string{"named", "-g", "-c", filepath.Join(s.Dir, "named.conf")}
 	return s.write("named.conf", `
@@ -55,15 +54,14 @@ options {
 	recursion no; dnssec-validation no; notify no;
 };
 controls {};
-%s`, key, Secret, s.Dir, s.At.Port(), s.At.Addr(), &list)
+%s`, s.Key, Secret, s.Dir, s.At.Port(), s.At.Addr(), &list)
 }
 
 // updatedKnot configures Knot DNS as the primary that takes updates.
 func (s *Server) updatedKnot(zones []string) error {
-	key := KeyOf(s.Kind)
 	var list strings.Builder
 	for _, z := range zones {
-		if err := s.write(z+"zone", emptyZone); err != nil {
+		if err := s.write(z+"zone", EmptyZone); err != nil {
 			return err
 		}
 		fmt.Fprintf(&list, "  - domain: %s\n", z)
@@ -94,7 +92,7 @@ template:
     storage: %s
     acl: pushes
 zone:
-%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, key, Secret, key, s.Dir, &list)
+%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, s.Key, Secret, s.Key, s.Dir, &list)
 }
 
 // spokenTo configures PowerDNS with its API.

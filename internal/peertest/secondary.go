@@ -20,7 +20,7 @@ type Primary struct {
 // answers at at, takes zones from p, and is told of changes by p's address
 // with the key of its kind.
 func Secondary(kind, dir string, at netip.AddrPort, p Primary) (*Server, error) {
-	s := &Server{Kind: kind, Dir: dir, At: at}
+	s := &Server{Kind: kind, Dir: dir, At: at, Key: KeyOf(kind)}
 	switch kind {
 	case "bind":
 		return s, s.bind(p)
@@ -36,9 +36,8 @@ func Secondary(kind, dir string, at netip.AddrPort, p Primary) (*Server, error) 
 
 // bind configures BIND.
 func (s *Server) bind(p Primary) error {
-	key := KeyOf(s.Kind)
 	var more, catalog strings.Builder
-	from := fmt.Sprintf("%s port %d key %q", p.Addr.Addr(), p.Addr.Port(), key)
+	from := fmt.Sprintf("%s port %d key %q", p.Addr.Addr(), p.Addr.Port(), s.Key)
 	if p.TLS {
 		from += " tls ephemeral"
 	}
@@ -61,12 +60,11 @@ options {
 	%s
 };
 controls {};
-%s`, key, Secret, s.Dir, s.At.Port(), s.At.Addr(), &catalog, &more)
+%s`, s.Key, Secret, s.Dir, s.At.Port(), s.At.Addr(), &catalog, &more)
 }
 
 // knot configures Knot DNS.
 func (s *Server) knot(p Primary) error {
-	key := KeyOf(s.Kind)
 	var zones strings.Builder
 	if p.Catalog != "" {
 		fmt.Fprintf(&zones, "  - domain: %s\n    catalog-role: interpret\n    catalog-template: member\n", p.Catalog)
@@ -111,16 +109,15 @@ template:
     master: shunt
     acl: told
 zone:
-%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, key, Secret, p.Addr.Addr(), p.Addr.Port(), key, p.Addr.Addr(), key, s.Dir, s.Dir, &zones)
+%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, s.Key, Secret, p.Addr.Addr(), p.Addr.Port(), s.Key, p.Addr.Addr(), s.Key, s.Dir, s.Dir, &zones)
 }
 
 // nsd configures NSD, which knows no catalogs in this version.
 func (s *Server) nsd(p Primary) error {
-	key := KeyOf(s.Kind)
 	var zones strings.Builder
 	for _, z := range p.Zones {
 		fmt.Fprintf(&zones, "zone:\n\tname: %s\n\tzonefile: %szone\n\tallow-notify: %s %s\n\trequest-xfr: %s@%d %s\n",
-			z, z, p.Addr.Addr(), key, p.Addr.Addr(), p.Addr.Port(), key)
+			z, z, p.Addr.Addr(), s.Key, p.Addr.Addr(), p.Addr.Port(), s.Key)
 	}
 	s.Argv = []string{"nsd", "-d", "-c", filepath.Join(s.Dir, "nsd.conf")}
 	return s.write("nsd.conf", `
@@ -143,7 +140,7 @@ key:
 	name: %s
 	algorithm: hmac-sha256
 	secret: %s
-%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, s.Dir, s.Dir, s.Dir, s.Dir, key, Secret, &zones)
+%s`, s.At.Addr(), s.At.Port(), s.Dir, s.Dir, s.Dir, s.Dir, s.Dir, s.Dir, s.Key, Secret, &zones)
 }
 
 // pdns configures PowerDNS, whose zones and keys are in a database. It signs no
@@ -185,7 +182,7 @@ loglevel=5
 
 // util returns what pdnsutil is to do for a secondary.
 func (s *Server) util(p Primary) [][]string {
-	key := strings.TrimSuffix(KeyOf(s.Kind), ".")
+	key := strings.TrimSuffix(s.Key, ".")
 	all := [][]string{{"import-tsig-key", key, "hmac-sha256", Secret}}
 	zones := p.Zones
 	if p.Catalog != "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/cdntest"
+	"github.com/shunt-dns/shunt/internal/peertest"
 	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/providers/plan"
 )
@@ -41,7 +42,7 @@ func documentedHost(t *testing.T, name, block string, transfers bool) *host {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	h := &host{secondary: &secondary{name: name, dir: dir, at: place(t, hostAddrs[name])}, zones: []string{"example.com."}, key: "shunt"}
 	conf = strings.ReplaceAll(conf, "SECRET", keySecret)
-	write(t, filepath.Join(dir, "example.com.db"), emptyZone)
+	write(t, filepath.Join(dir, "example.com.db"), peertest.EmptyZone)
 	switch name {
 	case "bind":
 		if !transfers {

@@ -17,6 +17,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/shunt-dns/shunt/internal/cdntest"
+	"github.com/shunt-dns/shunt/internal/peertest"
 )
 
 // wideBound is how long a failover may take to reach secondaries before a test
@@ -48,7 +49,7 @@ func newTroupe(t *testing.T, catalog string, kinds ...string) *troupe {
 	tr := &troupe{stage: newStage(t, ""), at: place(t, "127.0.3.1"), told: map[string]netip.AddrPort{}, zones: troupeZones, catalog: catalog}
 	for _, kind := range kinds {
 		at := place(t, secondaryAddrs[kind])
-		tr.list = append(tr.list, newSecondary(t, kind, at, primaryAt{addr: tr.at, zones: tr.zones, catalog: catalog}))
+		tr.list = append(tr.list, newSecondary(t, kind, at, peertest.Primary{Addr: tr.at, Zones: tr.zones, Catalog: catalog}))
 	}
 	return tr
 }
@@ -289,7 +290,7 @@ func TestManyServices(t *testing.T) {
 		tr.zones = append(tr.zones, fmt.Sprintf("zone%d.test.", i))
 	}
 	for i, s := range tr.list {
-		tr.list[i] = newSecondary(t, s.name, s.at, primaryAt{addr: tr.at, zones: tr.zones})
+		tr.list[i] = newSecondary(t, s.name, s.at, peertest.Primary{Addr: tr.at, Zones: tr.zones})
 	}
 	tr.begin()
 	tr.inStep()
@@ -423,7 +424,7 @@ func TestTransferOverTLS(t *testing.T) {
 	write(t, filepath.Join(tr.dir, "ca.pem"), string(ca.PEM()))
 	dot := place(t, tr.at.Addr().String())
 	tr.listen = fmt.Sprintf("dot: [%q], tls: {certificate: cert.pem, key: key.pem}, ", dot)
-	tr.list = []*secondary{newSecondary(t, "bind", place(t, secondaryAddrs["bind"]), primaryAt{addr: dot, zones: tr.zones, tls: true})}
+	tr.list = []*secondary{newSecondary(t, "bind", place(t, secondaryAddrs["bind"]), peertest.Primary{Addr: dot, Zones: tr.zones, TLS: true})}
 	tr.begin()
 	tr.inStep()
 	options := fmt.Sprintf("+tls-ca=%s +tls-hostname=ns1.example.test -y hmac-sha256:%s:%s ", filepath.Join(tr.dir, "ca.pem"), keyOf("bind"), keySecret)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,13 +14,14 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/shunt-dns/shunt/internal/cdntest"
+	"github.com/shunt-dns/shunt/internal/peertest"
 )
 
 // keySecret is the secret of every key.
-const keySecret = "c2h1bnQgdGVzdHMgdHJhbnNmZXJzIHdpdGggdGhpcyE="
+const keySecret = peertest.Secret
 
 // keyOf returns the name of a secondary's key.
-func keyOf(kind string) string { return kind + ".keys.example.net." }
+func keyOf(kind string) string { return peertest.KeyOf(kind) }
 
 // A secondary is a real name server that takes zones from shunt.
 type secondary struct {
@@ -72,208 +72,27 @@ func (s *secondary) is(name, want string) bool {
 	return ok && a.A.String() == want
 }
 
-// A primaryAt is where secondaries take zones, and which.
-type primaryAt struct {
-	addr    netip.AddrPort
-	tls     bool // BIND takes zones over TLS
-	zones   []string
-	catalog string // that BIND, Knot and PowerDNS follow in place of zones; "": none
-}
-
 // newSecondary writes the configuration of one kind of server, which listens
 // on at.
-func newSecondary(t testing.TB, kind string, at netip.AddrPort, p primaryAt) *secondary {
+func newSecondary(t testing.TB, kind string, at netip.AddrPort, p peertest.Primary) *secondary {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "shunt-"+kind+"-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s := &secondary{name: kind, dir: dir, at: at}
-	switch kind {
-	case "bind":
-		s.bind(t, p)
-	case "knot":
-		s.knot(t, p)
-	case "nsd":
-		s.nsd(t, p)
-	case "pdns":
-		s.pdns(t, p)
-	}
-	return s
-}
-
-// bind configures BIND.
-func (s *secondary) bind(t testing.TB, p primaryAt) {
-	keyName := keyOf(s.name)
-	var more, catalog strings.Builder
-	from := fmt.Sprintf("%s port %d key %q", p.addr.Addr(), p.addr.Port(), keyName)
-	if p.tls {
-		from += " tls ephemeral"
-	}
-	zones := p.zones
-	if p.catalog != "" {
-		fmt.Fprintf(&catalog, "catalog-zones { zone %q default-masters { %s; } min-update-interval 1; };", p.catalog, from)
-		zones = []string{p.catalog}
-	}
-	for _, z := range zones {
-		fmt.Fprintf(&more, "zone %q { type secondary; file %q; primaries { %s; }; };\n", z, filepath.Join(s.dir, z+"db"), from)
-	}
-	write(t, filepath.Join(s.dir, "named.conf"), fmt.Sprintf(`
-key %q { algorithm hmac-sha256; secret %q; };
-options {
-	directory %q; pid-file none; session-keyfile none; lock-file none;
-	listen-on port %d { %s; }; listen-on-v6 { none; };
-	recursion no; dnssec-validation no; notify no; allow-transfer { none; };
-	serial-query-rate 200;
-	%s
-};
-controls {};
-%s`, keyName, keySecret, s.dir, s.at.Port(), s.at.Addr(), &catalog, &more))
-	s.argv = []string{"named", "-g", "-c", filepath.Join(s.dir, "named.conf")}
-}
-
-// knot configures Knot DNS.
-func (s *secondary) knot(t testing.TB, p primaryAt) {
-	keyName := keyOf(s.name)
-	var zones strings.Builder
-	if p.catalog != "" {
-		fmt.Fprintf(&zones, "  - domain: %s\n    catalog-role: interpret\n    catalog-template: member\n", p.catalog)
-	} else {
-		for _, z := range p.zones {
-			fmt.Fprintf(&zones, "  - domain: %s\n", z)
-		}
-	}
-	write(t, filepath.Join(s.dir, "knot.conf"), fmt.Sprintf(`
-server:
-    listen: %s@%d
-    rundir: %s
-database:
-    storage: %s/db
-log:
-  - target: stdout
-    any: info
-key:
-  - id: %s
-    algorithm: hmac-sha256
-    secret: %s
-remote:
-  - id: shunt
-    address: %s@%d
-    key: %s
-acl:
-  - id: told
-    address: %s
-    key: %s
-    action: notify
-template:
-  - id: default
-    storage: %s
-    master: shunt
-    acl: told
-  - id: member
-    storage: %s
-    master: shunt
-    acl: told
-zone:
-%s`, s.at.Addr(), s.at.Port(), s.dir, s.dir, keyName, keySecret, p.addr.Addr(), p.addr.Port(), keyName, p.addr.Addr(), keyName, s.dir, s.dir, &zones))
-	if err := os.Mkdir(filepath.Join(s.dir, "db"), 0o755); err != nil {
+	conf, err := peertest.Secondary(kind, dir, at, p)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.argv = []string{"knotd", "-c", filepath.Join(s.dir, "knot.conf")}
-}
-
-// nsd configures NSD, which knows no catalogs in this version.
-func (s *secondary) nsd(t testing.TB, p primaryAt) {
-	keyName := keyOf(s.name)
-	var zones strings.Builder
-	for _, z := range p.zones {
-		fmt.Fprintf(&zones, "zone:\n\tname: %s\n\tzonefile: %szone\n\tallow-notify: %s %s\n\trequest-xfr: %s@%d %s\n",
-			z, z, p.addr.Addr(), keyName, p.addr.Addr(), p.addr.Port(), keyName)
-	}
-	write(t, filepath.Join(s.dir, "nsd.conf"), fmt.Sprintf(`
-server:
-	ip-address: %s@%d
-	username: ""
-	database: ""
-	zonesdir: %s
-	pidfile: %s/nsd.pid
-	xfrdfile: %s/xfrd.state
-	xfrdir: %s
-	zonelistfile: %s/zone.list
-	cookie-secret-file: %s/none
-	server-count: 1
-	verbosity: 2
-	xfrd-reload-timeout: 0
-remote-control:
-	control-enable: no
-key:
-	name: %s
-	algorithm: hmac-sha256
-	secret: %s
-%s`, s.at.Addr(), s.at.Port(), s.dir, s.dir, s.dir, s.dir, s.dir, s.dir, keyName, keySecret, &zones))
-	s.argv = []string{"nsd", "-d", "-c", filepath.Join(s.dir, "nsd.conf")}
-}
-
-// schema is where Debian has the tables of PowerDNS.
-const schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
-
-// pdns configures PowerDNS, whose zones and keys are in a database. It signs no
-// questions for zones that it knows from a catalog, so that it goes by its
-// address then.
-func (s *secondary) pdns(t testing.TB, p primaryAt) {
-	keyName := keyOf(s.name)
-	database := filepath.Join(s.dir, "pdns.sqlite3")
-	write(t, filepath.Join(s.dir, "pdns.conf"), fmt.Sprintf(`
-launch=gsqlite3
-gsqlite3-database=%s
-local-address=%s
-local-port=%d
-query-local-address=%s
-secondary=yes
-xfr-cycle-interval=5
-retrieval-threads=1
-cache-ttl=1
-query-cache-ttl=1
-socket-dir=%s
-guardian=no
-daemon=no
-security-poll-suffix=
-disable-syslog=yes
-loglevel=5
-`, database, s.at.Addr(), s.at.Port(), s.at.Addr(), s.dir))
-	s.schema(t)
-	util := func(args ...string) { s.tool(t, "pdnsutil", append([]string{"--config-dir=" + s.dir}, args...)...) }
-	util("import-tsig-key", strings.TrimSuffix(keyName, "."), "hmac-sha256", keySecret)
-	zones := p.zones
-	if p.catalog != "" {
-		zones = []string{p.catalog}
-	}
-	for _, z := range zones {
-		z = strings.TrimSuffix(z, ".")
-		util("create-secondary-zone", z, p.addr.String())
-		if p.catalog != "" {
-			util("set-kind", z, "consumer") // which it cannot take by IXFR
-		} else {
-			util("set-meta", z, "IXFR", "1")
-			util("activate-tsig-key", z, strings.TrimSuffix(keyName, "."), "secondary")
-		}
-	}
-	s.argv = []string{"pdns_server", "--config-dir=" + s.dir}
-}
-
-// schema makes the tables of PowerDNS.
-func (s *secondary) schema(t testing.TB) {
-	t.Helper()
-	script := "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(open(sys.argv[2]).read()); c.commit()"
-	s.tool(t, "python3", "-c", script, filepath.Join(s.dir, "pdns.sqlite3"), schema)
+	return &secondary{name: kind, dir: dir, at: at, argv: conf.Argv}
 }
 
 // tool runs a program that must succeed.
-func (s *secondary) tool(t testing.TB, program string, args ...string) {
+func tool(t testing.TB, program string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	if err := peertest.Tool(program, args...); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -311,10 +130,12 @@ func (s *secondary) documented(t testing.TB, primary netip.AddrPort) {
 		own := fmt.Sprintf("gsqlite3-database=%s/pdns.sqlite3\nlocal-address=%s\nlocal-port=%d\nsocket-dir=%s\nsecurity-poll-suffix=\n", dir, s.at.Addr(), s.at.Port(), dir)
 		write(t, filepath.Join(dir, "pdns.conf"), documentBlock(t, "# pdns.conf")+own)
 		os.Remove(filepath.Join(dir, "pdns.sqlite3"))
-		s.schema(t)
+		if err := peertest.Schema(dir); err != nil {
+			t.Fatal(err)
+		}
 		for line := range strings.Lines(fill.Replace(documentBlock(t, "pdnsutil "))) {
 			words := strings.Fields(line)
-			s.tool(t, words[0], append([]string{"--config-dir=" + dir}, words[1:]...)...)
+			tool(t, words[0], append([]string{"--config-dir=" + dir}, words[1:]...)...)
 		}
 	}
 }
