@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/internal/drill"
 )
 
@@ -114,6 +115,20 @@ func TestDrillReadsNoFile(t *testing.T) {
 		b.wantPicks("after a reload", "www a, api a, *.app b, @ c")
 		if got := b.holds("late"); got != "192.0.2.78" {
 			t.Errorf("late is %s after the reload", got)
+		}
+	})
+}
+
+// Asking a survivor goes wrong in whatever way: that is a reason against the
+// drill, and the node serves on.
+func TestCoversPanics(t *testing.T) {
+	drillBench(t, func(t *testing.T, b *bench) {
+		b.deps.Covers = func(context.Context, *config.Config, config.Service, *config.Pool, netip.Addr) string {
+			panic("a certificate like no other")
+		}
+		why := b.covers(t.Context(), b.view.Load(), config.Service{Name: "www.example.test."}, "b", netip.MustParseAddr("192.0.2.2"))
+		if why != "b at 192.0.2.2: internal error while asking for www.example.test.: a certificate like no other" {
+			t.Error(why)
 		}
 	})
 }

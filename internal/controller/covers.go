@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -43,7 +44,7 @@ func (c *Controller) uncovered(ctx context.Context, v *view, p *drill.Plan) []st
 			slots <- struct{}{}
 			work.Go(func() {
 				defer func() { <-slots }()
-				if why := c.deps.Covers(ctx, v.loaded.Config, s, v.loaded.pools[name], addr); why != "" {
+				if why := c.covers(ctx, v, s, name, addr); why != "" {
 					mu.Lock()
 					out = append(out, why)
 					mu.Unlock()
@@ -54,6 +55,17 @@ func (c *Controller) uncovered(ctx context.Context, v *view, p *drill.Plan) []st
 	work.Wait()
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// covers asks pool at addr whether it serves s. Should that panic, the pool does
+// not, and the node serves on.
+func (c *Controller) covers(ctx context.Context, v *view, s config.Service, pool string, addr netip.Addr) (why string) {
+	defer func() {
+		if p := recover(); p != nil {
+			why = fmt.Sprintf("%s at %s: internal error while asking for %s: %v", pool, addr, s.Name, p)
+		}
+	}()
+	return c.deps.Covers(ctx, v.loaded.Config, s, v.loaded.pools[pool], addr)
 }
 
 // asked lists the services that p is about.

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -215,8 +217,14 @@ func (c *Controller) practise(now time.Time) {
 	}
 }
 
-// practice begins the practice run p.
+// practice begins the practice run p. Should that panic, it did not begin, and
+// the node serves on.
 func (c *Controller) practice(p drill.Plan) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.deps.Log.Error("practice run did not begin", "drill", p.Practice, "error", fmt.Sprintf("internal error: %v", r), "stack", string(debug.Stack()))
+		}
+	}()
 	if _, err := c.DrillStart(context.Background(), p, false, false); err != nil {
 		c.deps.Log.Warn("practice run did not begin", "drill", p.Practice, "error", err)
 	}

@@ -16,6 +16,17 @@ const tempPrefix = ".state-"
 // finished when its process ended.
 func IsTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
 
+// Sweep removes what was not finished in folder, as far as it can. Nobody else
+// may be writing there.
+func Sweep(folder string) {
+	entries, _ := os.ReadDir(folder) // without one there is nothing to sweep
+	for _, e := range entries {
+		if IsTemp(e.Name()) && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(folder, e.Name())) // what stays takes room, and no more
+		}
+	}
+}
+
 // Replace makes text the content of the file path, in one step: whoever reads
 // it, also after a crash, finds all of the old content or all of the new. The
 // file has mode 0600. What was there stays where the error is not nil, unless

@@ -45,6 +45,26 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
+// A process that was killed leaves a file half written: the next one sweeps it
+// away, and nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{tempPrefix + "1", "state.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, tempPrefix+"folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	Sweep(dir)
+	Sweep(filepath.Join(dir, "nowhere"))
+	left, _ := os.ReadDir(dir)
+	if len(left) != 2 || left[0].Name() != tempPrefix+"folder" || left[1].Name() != "state.json" {
+		t.Errorf("%v is left in the folder", left)
+	}
+}
+
 func TestIsTemp(t *testing.T) {
 	for name, want := range map[string]bool{".state-123": true, "state.json": false, ".state": false} {
 		if IsTemp(name) != want {

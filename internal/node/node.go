@@ -109,6 +109,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 			return fmt.Errorf("node.state_dir: %w", err)
 		}
 	}
+	sweep(cfg.Node.StateDir)
 	if n.dns, err = resolver.Listen(cfg.Listen.DNS, cfg.DNS, n.opts.Log); err != nil {
 		return fmt.Errorf("listen.dns: %w", err)
 	}

@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -166,10 +168,17 @@ func TestFailoverAndBack(t *testing.T) {
 	waitFor(t, func() bool { return len(s.status().FailOpen) == 1 })
 	s.leads("127.0.0.21") // fail open: the order from when the site was well
 
-	// Cold start with both down: the persisted verdicts count, the answer stays.
+	// Cold start with both down: the persisted verdicts count, the answer stays. What was left half written goes.
 	s.stop()
+	half := filepath.Join(s.dir, "state", "drills", ".state-1")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o750), os.WriteFile(half, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	s.start()
 	s.leads("127.0.0.21")
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file half written is still there: %v", err)
+	}
 	s.set("beta", cdntest.Healthy())
 	s.leads("127.0.0.22")
 	s.stop()
