@@ -3,9 +3,9 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -56,31 +56,75 @@ func drop(name string, paths ...string) error {
 	return nil
 }
 
-// give makes the user own what is ours of paths.
+// give makes the user own paths, and what is ours in those that are folders.
+// It follows no link: who owns a folder may have put one there that leads to
+// what is not theirs.
 func give(uid, gid int, paths []string) error {
-	for _, p := range ours(paths) {
-		if err := os.Lchown(p, uid, gid); err != nil {
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = giveFolder(uid, gid, p)
+		} else {
+			err = os.Lchown(p, uid, gid)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ours lists each path and, where it is a folder, the state files in it. What
-// else lies there is not ours to give.
-func ours(paths []string) []string {
-	var list []string
-	for _, p := range paths {
-		list = append(list, p)
-		entries, _ := os.ReadDir(p) // none: not a folder
-		for _, e := range entries {
-			if controller.IsStateFile(e.Name()) || isKnownFile(e.Name()) || e.Name() == eventsFile || e.Name() == alertsFile || admin.IsAuditFile(e.Name()) {
-				list = append(list, filepath.Join(p, e.Name()))
-			}
-			if e.Name() == xfr.Folder {
-				list = append(list, xfr.Files(filepath.Join(p, e.Name()))...)
-			}
+// giveFolder makes the user own the folder at path, and what is ours in it.
+func giveFolder(uid, gid int, path string) error {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range ours(root.FS()) {
+		if err := root.Lchown(name, uid, gid); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// ours lists a state directory and what the node keeps in it, with all that is
+// in folders of ours. What else lies there is not ours to give, nor are links,
+// and files that have another name elsewhere.
+func ours(dir fs.FS) []string {
+	list := []string{"."}
+	entries, _ := fs.ReadDir(dir, ".") // none: it is ours to make them
+	for _, e := range entries {
+		if !isOurs(e.Name()) || e.Type()&fs.ModeSymlink != 0 {
+			continue
+		}
+		_ = fs.WalkDir(dir, e.Name(), func(name string, d fs.DirEntry, err error) error {
+			if err == nil && (d.IsDir() || d.Type().IsRegular() && alone(d)) {
+				list = append(list, name)
+			}
+			return nil // what cannot be read, the user will hear of
+		})
+	}
 	return list
+}
+
+// isOurs reports whether the node keeps something of that name in its state
+// directory.
+func isOurs(name string) bool {
+	return controller.IsStateFile(name) || isKnownFile(name) || admin.IsAuditFile(name) ||
+		name == eventsFile || name == alertsFile || name == xfr.Folder || name == providersFolder
+}
+
+// alone reports whether a file has one name.
+func alone(d fs.DirEntry) bool {
+	info, err := d.Info()
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 1
 }

@@ -40,6 +40,7 @@ func isKnownFile(name string) bool {
 // nothing and keeps nothing.
 type Known struct {
 	dir  string
+	user string // that the node becomes
 	lock *os.File
 	log  *slog.Logger
 	soak time.Duration
@@ -66,7 +67,7 @@ func Recall(cfg *config.Config, soak time.Duration, log *slog.Logger) (*Known, e
 	if soak == 0 {
 		soak = known.Soak
 	}
-	k := &Known{dir: cfg.Node.StateDir, log: log, soak: soak, news: make(chan struct{}, 1)}
+	k := &Known{dir: cfg.Node.StateDir, user: cfg.Node.User, log: log, soak: soak, news: make(chan struct{}, 1)}
 	if err := os.MkdirAll(k.dir, 0o750); err != nil {
 		return nil, fmt.Errorf("state_dir: %w (make the folder, or name another in node.state_dir)", err)
 	}
@@ -97,8 +98,8 @@ func (k *Known) Close() { k.lock.Close() }
 // crashed returns the first line that the crash of the process before left,
 // and when; "" when it left none. The whole of it is put aside.
 func (k *Known) crashed() (what string, at time.Time) {
-	info, err := os.Stat(k.path(crashFile))
-	if err != nil || info.Size() == 0 {
+	info, err := os.Lstat(k.path(crashFile))
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return "", at
 	}
 	text, err := os.ReadFile(k.path(crashFile))
@@ -121,7 +122,13 @@ func (k *Known) crashed() (what string, at time.Time) {
 // watchCrashes has the runtime write panics, fatal errors and aborts to the
 // crash file, beside stderr.
 func (k *Known) watchCrashes() {
-	f, err := os.OpenFile(k.path(crashFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	// A file of our own making: root may write here what another user owns, who
+	// could have put a link there.
+	err := os.Remove(k.path(crashFile))
+	var f *os.File
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		f, err = os.OpenFile(k.path(crashFile), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	}
 	if err == nil {
 		err = debug.SetCrashOutput(f, debug.CrashOptions{})
 		f.Close() // the runtime has a copy
@@ -189,6 +196,9 @@ func (k *Known) goodCopy(hash string, load func(map[string]string) (*config.Conf
 	}
 	if cfg.Node.StateDir != k.dir {
 		return nil, fmt.Errorf("it keeps its state in %s", cfg.Node.StateDir)
+	}
+	if cfg.Node.User != k.user { // who owns the copy is not to choose who runs it
+		return nil, fmt.Errorf("it runs as %q", cfg.Node.User)
 	}
 	return cfg, nil
 }

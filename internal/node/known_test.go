@@ -200,3 +200,43 @@ func TestKnownKeys(t *testing.T) {
 		t.Errorf("%v, %v", good, err)
 	}
 }
+
+// A link where the trace of a crash would be leads root nowhere.
+func TestCrashFileIsOurOwn(t *testing.T) {
+	dir := t.TempDir()
+	cfg := onSite(t, dir)
+	precious := filepath.Join(dir, "precious")
+	put(t, precious, "for root alone")
+	put(t, filepath.Join(dir, "state/x"), "")
+	if err := os.Symlink(precious, filepath.Join(dir, "state", crashFile)); err != nil {
+		t.Fatal(err)
+	}
+	k := recalled(t, cfg, 0)
+	if k.memory.Bad != nil {
+		t.Errorf("%v was read behind a link", k.memory.Bad)
+	}
+	info, err := os.Lstat(filepath.Join(dir, "state", crashFile))
+	if err != nil || !info.Mode().IsRegular() {
+		t.Errorf("the trace would be written behind a link: %v, %v", info.Mode(), err)
+	}
+}
+
+// A copy belongs to the user that the node becomes: it does not say which user
+// that is.
+func TestCopyOfAnotherUser(t *testing.T) {
+	dir := t.TempDir()
+	cfg := onSite(t, dir)
+	k := recalled(t, cfg, 0)
+	k.Start(cfg, nil)
+	if err := k.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	load := func(map[string]string) (*config.Config, error) { return cfg, nil }
+	if _, err := k.goodCopy(k.taken.hash, load); err != nil {
+		t.Error(err)
+	}
+	k.user = "shunt" // as the configuration that was named has it
+	if _, err := k.goodCopy(k.taken.hash, load); err == nil || !strings.Contains(err.Error(), "it runs as") {
+		t.Errorf("a copy that stays root is taken: %v", err)
+	}
+}

@@ -12,10 +12,14 @@ import (
 	"github.com/shunt-dns/shunt/providers/kind"
 )
 
+// providersFolder is where, in the state directory, it is kept what providers
+// were given.
+const providersFolder = "providers"
+
 // pushes makes what keeps DNS providers in step.
 func (n *Node) pushes(cfg *config.Config) (err error) {
 	n.providers, err = providers.New(cfg, providers.Deps{
-		Dir:    filepath.Join(cfg.Node.StateDir, "providers"),
+		Dir:    filepath.Join(cfg.Node.StateDir, providersFolder),
 		Custom: n.opts.Custom,
 		Log:    n.opts.Log,
 		Event:  n.say,

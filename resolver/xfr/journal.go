@@ -18,12 +18,6 @@ import (
 // Folder is the name of the journals' folder in the state directory.
 const Folder = "journals"
 
-// Files lists folder, and the journals in it.
-func Files(folder string) []string {
-	files, _ := filepath.Glob(filepath.Join(folder, "*"+suffix))
-	return append([]string{folder}, files...)
-}
-
 const (
 	entryHead = 52 // octets of an entry besides its records
 	suffix    = ".journal"
