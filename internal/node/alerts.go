@@ -49,12 +49,15 @@ func (n *Node) alarms() []alert.Alarm {
 const mostHappened = 1000
 
 // happened lists the ends of drills since the event called after. An alarm says
-// that one failed, and goes on; this is for those that went well, too.
+// that one failed, and goes on; this is for those that went well, too. What is
+// past is past where nobody was told of anything yet, or after is of another
+// log, whose file was lost.
 func (n *Node) happened(after uint64) (list []alert.Alarm, last uint64) {
-	if after == 0 { // nobody was told of anything yet: what is past is past
-		return nil, n.events.Last()
+	if last = n.events.Last(); after == 0 || after > last {
+		return nil, last
 	}
 	events, _ := n.events.After(after, mostHappened)
+	last = after
 	for _, e := range events {
 		last = e.ID
 		if e.Kind == event.Drill && e.After != "running" {
@@ -66,7 +69,7 @@ func (n *Node) happened(after uint64) (list []alert.Alarm, last uint64) {
 				What: strings.TrimSuffix(e.What+": "+e.Why, ": "), Mend: "shunt drill report " + e.Subject})
 		}
 	}
-	return list, max(last, after)
+	return list, last
 }
 
 // untold lists the routes by which alerts are not taken.
