@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -269,28 +270,21 @@ func sendChange(w *writer, d *delta) error {
 	return nil
 }
 
-// sendAll sends the whole zone (RFC 5936 §2.2): the SOA, all else, the SOA.
+// sendAll sends zone e of st whole.
 func (s *session) sendAll(w *writer, st *state, e *edition) error {
-	soa := e.last().is
+	if e.catalog != nil {
+		return sendZone(w, e.last().is, func(yield func([]byte) bool) { yield(e.catalog.wire) })
+	}
+	return sendZone(w, e.last().is, st.snapshot.Wire(e.zone, st.content))
+}
+
+// sendZone sends a whole zone (RFC 5936 §2.2): the SOA, all else, the SOA.
+func sendZone(w *writer, soa []byte, all iter.Seq[[]byte]) error {
 	if err := w.record(soa); err != nil {
 		return err
 	}
-	if e.catalog != nil {
-		if err := w.records(e.catalog.wire); err != nil {
-			return err
-		}
-		return w.record(soa)
-	}
-	var buf []byte
-	for set := range st.snapshot.Contents(e.zone, st.content) {
-		if set.Type == dns.TypeSOA {
-			continue
-		}
-		var err error
-		if buf, _, err = appendSet(buf[:0], set); err != nil {
-			return err
-		}
-		if err = w.records(buf); err != nil {
+	for some := range all {
+		if err := w.records(some); err != nil {
 			return err
 		}
 	}
