@@ -171,6 +171,42 @@ func TestFileIsBounded(t *testing.T) {
 	}
 }
 
+// TestMillion: a million events while the file is written take little memory,
+// keep nobody up for long, and leave a small file.
+func TestMillion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	l := Open(path)
+	stop := run(t, l)
+	const all = 1_000_000
+	var slowest time.Duration
+	began := time.Now()
+	for i := range all {
+		at := time.Now()
+		l.Say(Event{What: "a pool came and went", Subject: "alpha"})
+		if d := time.Since(at); d > slowest && i > 0 {
+			slowest = d
+		}
+	}
+	t.Logf("%v for all, %v for the slowest", time.Since(began), slowest)
+	stop()
+	if slowest > time.Second {
+		t.Errorf("whoever said something waited %v", slowest)
+	}
+	if n := cap(l.ring); n > 4*Kept {
+		t.Errorf("room for %d events in memory", n)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n > 2*Kept || n < Kept {
+		t.Errorf("%d lines", n)
+	}
+	if got := Open(path).Last(); got != all {
+		t.Errorf("the last event of the file is %d", got)
+	}
+}
+
 // A disk that fails is told of, and is tried again.
 func TestDiskFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
