@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
@@ -43,9 +44,11 @@ func Write(t testing.TB, path, text string) string {
 // without a network sets options of the whole:
 //
 //	type=Test version=4 epoch=1
+//
+// Without an epoch it is as old as the test.
 func Bytes(t testing.TB, text string) []byte {
 	t.Helper()
-	opts := mmdbwriter.Options{DatabaseType: "Test", BuildEpoch: 1_700_000_000, IncludeReservedNetworks: true}
+	opts := mmdbwriter.Options{DatabaseType: "Test", BuildEpoch: time.Now().Unix(), IncludeReservedNetworks: true}
 	var lines [][]string
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)

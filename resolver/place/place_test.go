@@ -296,7 +296,7 @@ func TestOpenErrors(t *testing.T) {
 // TestDatabases and TestChanged: what is open, and whether it still is what is
 // there.
 func TestDatabases(t *testing.T) {
-	p := places(t, "", world, "version=4 type=Systems\n"+strings.ReplaceAll(systems, "2a00:1:2::/48     asn=64503", ""))
+	p := places(t, "", "epoch=1700000000\n"+world, "version=4 type=Systems epoch=1700000000\n"+strings.ReplaceAll(systems, "2a00:1:2::/48     asn=64503", ""))
 	a, err := Open(p)
 	if err != nil {
 		t.Fatal(err)
