@@ -13,7 +13,7 @@ import (
 
 const (
 	callTimeout = 30 * time.Second // of one request to an API, from its turn on
-	callGrace   = 2 * time.Second  // until a call that was told to end is given up
+	callGrace   = 2 * time.Second  // until a call that was told to end is given up; a write may have something to put back
 	mostStuck   = 4                // calls that were given up and have not come back
 )
 
@@ -61,7 +61,11 @@ func (w *worker) call(ctx context.Context, what string, urgent bool, f func(cont
 		return w.blame(ctx, err)
 	case <-ctx.Done():
 	}
-	grace := time.NewTimer(callGrace)
+	patience := callGrace
+	if what == "write" {
+		patience += kind.PutBack
+	}
+	grace := time.NewTimer(patience)
 	defer grace.Stop()
 	select {
 	case err := <-done:

@@ -26,6 +26,7 @@ type entry struct {
 	sets       []plan.RRset // as they are answered; none: not known since the start
 	fresh      bool         // not looked at the provider since the start
 	unverified bool         // the provider's servers have not served it yet
+	wrote      time.Time    // when we last wrote there; zero: not since the start
 	held       string       // why it is left as it is; "" where it is not
 }
 
@@ -70,6 +71,9 @@ func (w *worker) refresh() (changed bool) {
 	}
 	if t != w.seenTarget {
 		changed = w.forget(t, stamp) || changed
+	}
+	if w.seen == nil {
+		w.patientTill = time.Now().Add(w.k.patience())
 	}
 	w.seen, w.seenTarget = source, t
 	w.dirty = w.dirty || changed
@@ -165,6 +169,25 @@ func (w *worker) nextStamp() uint64 {
 	return w.newest
 }
 
+// patient reports whether the process is so young that what it answers may be
+// what it answered before it stopped, and no decision of now.
+func (w *worker) patient() bool { return time.Now().Before(w.patientTill) }
+
+// leastPatience is how long a process is young at least.
+const leastPatience = time.Minute
+
+// patience returns how long a process is young: until every monitor has had
+// the time to bring a pool down, ten minutes at most.
+func (k *Keeper) patience() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wait := leastPatience
+	for _, m := range k.cfg.Monitors {
+		wait = max(wait, time.Duration(m.Fall+1)*(m.Interval+m.Timeout))
+	}
+	return min(wait, 10*leastPatience)
+}
+
 // keyOf names a content.
 func keyOf(sets []plan.RRset) string {
 	h := sha256.New()
@@ -228,7 +251,7 @@ func (w *worker) rules(origin string, repair bool) plan.Rules {
 	return plan.Rules{
 		Zone: origin, Owner: w.cfg.Owner, Node: w.k.node(), TTL: markTTL(w.limits(origin)), Repair: repair,
 		Adopt: func(name string) bool { return slices.Contains(w.cfg.Adopt, "*") || slices.Contains(w.cfg.Adopt, name) },
-		Now:   uint64(max(0, time.Now().UnixMilli())), Next: w.nextStamp(),
+		Now:   uint64(max(0, time.Now().UnixMilli())), Next: w.nextStamp(), Patient: w.patient(),
 	}
 }
 

@@ -137,6 +137,7 @@ func pushed(d *vendortest.Double) []string {
 func served(d *vendortest.Double, name string, qtype uint16) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetQuestion(name, qtype)
+	m.Authoritative = true
 	pending := false
 	d.Edit(func(s *vendortest.State) { pending = s.Zone("example.com.").Pending })
 	if pending {

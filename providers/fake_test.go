@@ -36,6 +36,9 @@ type fake struct {
 	writes int
 	shows  []plan.RRset // what reads show for a while; nil: sets
 	stale  int          // reads that show that
+	after  int          // reads that come before those
+
+	mix func(now []plan.RRset) []plan.RRset // what they show of what is there; nil: shows
 }
 
 // began notes a call, and fails it where that was ordered. It is called
@@ -62,7 +65,13 @@ func (f *fake) GetRecords(ctx context.Context, origin string) ([]libdns.Record, 
 	defer f.mu.Unlock()
 	var out []libdns.Record
 	shown := f.sets
-	if f.stale > 0 {
+	switch {
+	case f.stale > 0 && f.after > 0:
+		f.after--
+	case f.stale > 0 && f.mix != nil:
+		f.stale--
+		shown = f.mix(f.sets)
+	case f.stale > 0:
 		f.stale--
 		shown = f.shows
 	}
@@ -208,6 +217,7 @@ func (f *fake) answer(name string, qtype uint16) *dns.Msg {
 	defer f.mu.Unlock()
 	m := new(dns.Msg)
 	m.SetQuestion(name, qtype)
+	m.Authoritative = true
 	served := f.sets
 	if f.served != nil {
 		served = f.served

@@ -16,7 +16,8 @@ import (
 // decided for each name and whether it was seen there, so that what was on its
 // way goes on, and what others changed meanwhile shows.
 type memory struct {
-	Newest uint64            `json:"newest"` // highest stamp seen
+	Newest uint64            `json:"newest"`          // highest stamp seen
+	Floor  uint32            `json:"floor,omitempty"` // seconds: lowest TTL that the provider turned out to take
 	Names  map[string]*entry `json:"names"`
 }
 
@@ -44,7 +45,7 @@ func (w *worker) recall() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.newest = max(w.newest, m.Newest)
+	w.newest, w.floor = max(w.newest, m.Newest), max(w.floor, m.Floor)
 	for name, e := range m.Names {
 		if e != nil && e.Zone != "" && w.entries[name] == nil {
 			e.fresh = true
@@ -62,7 +63,7 @@ func (w *worker) save(last bool) {
 	if !w.dirty || file == "" || !last && time.Since(w.saved) < saveEvery {
 		return
 	}
-	text, err := json.Marshal(memory{Newest: w.newest, Names: w.entries})
+	text, err := json.Marshal(memory{Newest: w.newest, Floor: w.floor, Names: w.entries})
 	if err == nil {
 		if err = os.MkdirAll(filepath.Dir(file), 0o700); err == nil {
 			err = durable.Replace(file, text)

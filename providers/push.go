@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +30,6 @@ var (
 const (
 	maxAge   = 30 * time.Second // of what was read: nothing is written on anything older
 	mostRead = 12               // times that a push reads, because it was not as read, or as written
-
-	mostLooks = 3                      // times that it looks again for what it wrote before it writes it again
-	leastLook = 200 * time.Millisecond // before the second look; doubled with each
 )
 
 // push brings the provider in step: all of it, or what is not settled.
@@ -53,11 +49,15 @@ func (w *worker) push(ctx context.Context, all, force, ordered bool) (err error)
 			w.refuse(why)
 			return fmt.Errorf("%w: %s", errRefused, why)
 		}
-		if !slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Steps) > 0 }) {
+		busy := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return len(p.Steps) > 0 })
+		switch {
+		case !busy && !p.doubts:
 			return w.conclude(ctx, p.failed)
-		}
-		if !p.wait(ctx, plans) {
+		case p.wait(ctx, plans):
+		case busy:
 			p.writeAll(ctx, plans)
+		default:
+			return w.conclude(ctx, cmp.Or(p.failed, errUnsettled))
 		}
 		if ctx.Err() != nil || p.ends {
 			break
@@ -73,13 +73,15 @@ func (w *worker) push(ctx context.Context, all, force, ordered bool) (err error)
 // A pusher is one push.
 type pusher struct {
 	*worker
-	repair     bool            // drift is written again
-	broken     map[string]bool // zones that failed, and are left alone until the next push
-	failed     error           // the first failure
-	ends       bool            // it is one of the whole account
-	wrote      bool            // the last round wrote, and nobody else did
-	looks      int             // rounds since then that only looked
-	superseded bool            // the answer changed while it was being written
+	repair     bool             // drift is written again
+	broken     map[string]bool  // zones that failed, and are left alone until the next push
+	failed     error            // the first failure
+	ends       bool             // it is one of the whole account
+	wrote      bool             // the last round wrote, and nobody else did
+	looks      int              // rounds since then that only looked
+	doubts     bool             // the last round found what a mixed read may have made
+	before     map[where]uint32 // TTLs as they were when the last round wrote, in seconds
+	superseded bool             // the answer changed while it was being written
 }
 
 // blames notes that a zone failed.
@@ -90,45 +92,6 @@ func (p *pusher) blames(origin string, err error) {
 	}
 	var later kind.Later
 	p.ends = p.ends || errors.As(err, &later) || errors.Is(err, errTimeout) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck)
-}
-
-// wait gives the provider a little time to show what it took, and reports
-// whether to look again before writing again. A TTL that it raised is taken for
-// its lowest.
-func (p *pusher) wait(ctx context.Context, plans []*plan.Plan) bool {
-	if !p.wrote || p.looks >= mostLooks {
-		return false
-	}
-	if floor := raised(plans); floor > 0 {
-		p.mu.Lock()
-		p.floor = max(p.floor, floor)
-		p.mu.Unlock()
-		return true
-	}
-	pause := time.NewTimer(leastLook << p.looks)
-	defer pause.Stop()
-	p.looks++
-	select {
-	case <-ctx.Done():
-	case <-pause.C:
-	}
-	return true
-}
-
-// raised returns the TTL that a provider made of shorter ones, where that is
-// all that is left to do; 0 where it is not.
-func raised(plans []*plan.Plan) (floor uint32) {
-	for _, p := range plans {
-		for _, s := range p.Steps {
-			for _, c := range s.Changes {
-				if c.Before == nil || c.After == nil || c.Before.TTL <= c.After.TTL || !slices.Equal(c.Before.Data, c.After.Data) {
-					return 0
-				}
-				floor = max(floor, c.Before.TTL)
-			}
-		}
-	}
-	return floor
 }
 
 // conclude verifies what was pushed, and says how the provider is.
@@ -187,7 +150,9 @@ func (w *worker) fail(err error) {
 // planAll reads the zones that have something to do, and plans each.
 func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 	w := p.worker
+	p.doubts = false
 	if all {
+		w.early = false
 		w.mu.Lock()
 		w.look.Drift, w.look.Left = 0, nil
 		w.mu.Unlock()
@@ -249,6 +214,10 @@ func (p *pusher) planZone(ctx context.Context, origin string, list []plan.Wanted
 		busy[s.Name] = true
 	}
 	for _, h := range one.Held {
+		if h.Doubtful && time.Since(w.entries[h.Name].wrote) < doubtFor {
+			busy[h.Name], p.doubts = true, true
+			continue
+		}
 		held[h.Name] = h.Why
 	}
 	w.learn(list, one, busy, held)
@@ -262,7 +231,9 @@ func (w *worker) learn(list []plan.Wanted, one *plan.Plan, busy map[string]bool,
 		if stamp, ok := one.Stamps[x.Name]; ok {
 			e.Stamp, w.dirty = stamp, true
 		}
-		e.fresh, e.held = false, held[x.Name]
+		e.held = held[x.Name]
+		e.fresh = e.fresh && e.held != "" && w.patient()
+		w.early = w.early || e.fresh
 		switch settled := !busy[x.Name] && e.held == ""; {
 		case settled && !e.Settled:
 			e.Settled, w.dirty = true, true
@@ -324,125 +295,6 @@ func rrsets(origin string, records []libdns.Record, list []plan.Wanted) ([]plan.
 	return kind.RRsets(origin, slices.DeleteFunc(slices.Clone(records), func(r libdns.Record) bool {
 		return !ours[kind.Absolute(r.RR().Name, origin)]
 	}))
-}
-
-// writeAll carries plans out, zone by zone.
-func (p *pusher) writeAll(ctx context.Context, plans []*plan.Plan) {
-	read := time.Now()
-	p.wrote, p.looks = true, 0
-	for _, one := range plans {
-		if len(one.Steps) == 0 {
-			continue
-		}
-		p.unsettle(one.Steps)
-		switch err := p.write(ctx, one, read); {
-		case err == nil:
-		case errors.Is(err, kind.ErrStale), errors.Is(err, errOld):
-			p.wrote = false
-		case errors.Is(err, errSuperseded):
-			p.superseded = true
-			return
-		default:
-			if p.blames(one.Zone, err); p.ends {
-				return
-			}
-		}
-	}
-}
-
-// unsettle notes that names are about to change.
-func (w *worker) unsettle(steps []plan.Step) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range steps {
-		if e := w.entries[s.Name]; e != nil && e.Settled {
-			e.Settled, w.dirty = false, true
-		}
-	}
-}
-
-// write carries one plan out, in requests as large as the provider takes. It
-// ends where the answer changed meanwhile, or what was read is too old to write
-// on.
-func (w *worker) write(ctx context.Context, p *plan.Plan, read time.Time) error {
-	size := w.able.Batch
-	if _, ok := w.provider.(kind.Applier); !ok {
-		size = 0
-	}
-	var failed error
-	for i, batch := range plan.Batches(p.Steps, size) {
-		if i > 0 && w.refresh() {
-			return errSuperseded
-		}
-		if time.Since(read) > maxAge {
-			return cmp.Or(failed, errOld)
-		}
-		err := w.request(ctx, p.Zone, batch)
-		if failed = cmp.Or(failed, err); err != nil && w.ends(ctx, err) {
-			return err
-		}
-	}
-	return failed
-}
-
-// request makes the changes of steps at once. What fails for many is tried for
-// halves of them, so that one bad record keeps no other name from being
-// changed; a name that holds what only the provider's own API can express is
-// left as it is.
-func (w *worker) request(ctx context.Context, origin string, steps []plan.Step) error {
-	urgent := slices.ContainsFunc(steps, func(s plan.Step) bool { return !s.Drift })
-	err := w.call(ctx, "write", urgent, func(ctx context.Context) error { return w.apply(ctx, origin, plan.Merge(steps)) })
-	var foreign kind.Foreign
-	switch n := len(steps); {
-	case err == nil, w.ends(ctx, err), errors.Is(err, kind.ErrNoZone):
-		return err
-	case n > 1:
-		first := w.request(ctx, origin, steps[:n/2])
-		if first != nil && w.ends(ctx, first) {
-			return first
-		}
-		return cmp.Or(w.request(ctx, origin, steps[n/2:]), first)
-	case errors.As(err, &foreign):
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if e := w.entries[steps[0].Name]; e != nil {
-			e.held = foreign.Error()
-		}
-		return nil
-	}
-	return err
-}
-
-// ends reports whether err, of a request, means that the next one need not be
-// made: the account, or the connection, is what fails.
-func (w *worker) ends(ctx context.Context, err error) bool {
-	var later kind.Later
-	var network net.Error
-	return ctx.Err() != nil || errors.As(err, &later) || errors.As(err, &network) && !errors.Is(err, kind.ErrRefused) || errors.Is(err, kind.ErrDown) || errors.Is(err, kind.ErrDenied) || errors.Is(err, errStuck) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, errTimeout)
-}
-
-// apply makes changes: in one request where the provider has those, else one
-// after the other by libdns.
-func (w *worker) apply(ctx context.Context, origin string, changes []plan.Change) error {
-	if a, ok := w.provider.(kind.Applier); ok {
-		return a.Apply(ctx, origin, changes)
-	}
-	for _, c := range changes {
-		var err error
-		if err = kind.Pace(ctx); err != nil {
-			return err
-		}
-		if c.After != nil {
-			_, err = w.provider.SetRecords(ctx, origin, kind.Records(origin, *c.After))
-		} else {
-			_, err = w.provider.DeleteRecords(ctx, origin, kind.Records(origin, *c.Before))
-		}
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", c.Set().Name, c.Set().Type, err)
-		}
-	}
-	return nil
 }
 
 func (w *worker) lockedRules(origin string, repair bool) plan.Rules {

@@ -129,8 +129,12 @@ func (w *worker) round(ctx context.Context, left map[string][]plan.RRset) (why s
 		defer mu.Unlock()
 		missing[name] = what
 	}
+	overtaken := func() bool { return w.k.current() != w.seen }
 	for origin, sets := range left {
 		servers, err := w.servers(ctx, origin)
+		if err == nil && overtaken() {
+			err = errSuperseded
+		}
 		if err != nil {
 			for _, s := range sets {
 				miss(s.Name, err.Error())
@@ -142,6 +146,10 @@ func (w *worker) round(ctx context.Context, left map[string][]plan.RRset) (why s
 		for _, s := range sets {
 			for _, server := range servers {
 				g.Go(func() error {
+					if overtaken() { // servers that do not answer keep no news waiting
+						miss(s.Name, errSuperseded.Error())
+						return nil
+					}
 					if what := w.serves(ctx, server, s); what != "" {
 						miss(s.Name, what)
 					}
@@ -179,6 +187,8 @@ func (w *worker) serves(ctx context.Context, server string, s plan.RRset) string
 	switch {
 	case err != nil:
 		return fmt.Sprintf("%s does not answer: %v", server, err)
+	case !reply.Authoritative:
+		return fmt.Sprintf("%s is not authoritative for %s", server, s.Name)
 	case reply.Rcode != dns.RcodeSuccess:
 		return fmt.Sprintf("%s answers %s for %s", server, dns.RcodeToString[reply.Rcode], s.Name)
 	}

@@ -48,12 +48,15 @@ type worker struct {
 	seen       Source // that entries are of
 	seenTarget *target
 	floors     map[string]uint32 // seconds: the lowest TTL of zones that have their own; guarded by mu
-	floor      uint32            // seconds: lowest TTL that the provider turned out to take
-	checked    time.Time         // when all was last compared
-	attempts   int               // in a row that failed
-	notBefore  time.Time         // the provider wants no call before
-	retryAt    time.Time         // the same is not tried again before
-	saved      time.Time
+	floor      uint32            // seconds: lowest TTL that the provider turned out to take; guarded by mu
+
+	patientTill time.Time // guarded by mu
+	early       bool      // names are held that would not be, were the process older
+	checked     time.Time // when all was last compared
+	attempts    int       // in a row that failed
+	notBefore   time.Time // the provider wants no call before
+	retryAt     time.Time // the same is not tried again before
+	saved       time.Time
 }
 
 // An order is a person's word to push now.
@@ -117,7 +120,11 @@ func (w *worker) run(ctx context.Context) {
 		case <-w.wake:
 		case <-due.C:
 		}
-		due.Reset(w.turn(ctx))
+		wait := w.turn(ctx)
+		if w.early {
+			wait = min(wait, max(time.Millisecond, time.Until(w.patientTill)))
+		}
+		due.Reset(wait)
 	}
 }
 
@@ -132,7 +139,7 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	news := w.refresh()
 	force, orders := w.ordered()
 	now := time.Now()
-	all := now.Sub(w.checked) >= w.every() || len(orders) > 0
+	all := now.Sub(w.checked) >= w.every() || len(orders) > 0 || w.early && !w.patient()
 	if len(orders) == 0 {
 		switch {
 		case w.k.current() == nil:

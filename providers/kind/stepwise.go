@@ -14,8 +14,9 @@ import (
 // an empty one: what could not be read is not taken for empty.
 var errNoList = errors.New("the answer holds no list of records")
 
-// putBack is how long it may take to put back what went.
-const putBack = 5 * time.Second
+// PutBack is how long it may take, once a call was told to end, to put back what
+// went to make room for what did not come.
+const PutBack = 5 * time.Second
 
 // stepwise makes edits by do, one after another, at a provider without
 // transactions. Where something went to make room for what then could not
@@ -56,7 +57,7 @@ func restore(ctx context.Context, gone []edit, do func(context.Context, edit) er
 	if len(gone) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBack)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), PutBack)
 	defer cancel()
 	var failed []error
 	for _, g := range gone {

@@ -26,6 +26,10 @@ type Rules struct {
 	Repair bool              // drift is written again, and not only listed
 	Now    uint64            // milliseconds since 1970
 	Next   uint64            // stamp of a decision that has none, or was taken on what is found
+
+	// Patient is for a node that has just started: what it answered before it
+	// stopped is no decision against what another node wrote since.
+	Patient bool
 }
 
 // A Plan leads from what is at a provider to what is wanted there.
@@ -55,6 +59,10 @@ type Step struct {
 type Held struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
+
+	// Doubtful is for what records of ours beside an older mark of ours, as two
+	// pages of one read may show them, look like too.
+	Doubtful bool `json:"-"`
 }
 
 // Diff plans what makes each wanted name as it is wanted. is must hold all
@@ -110,7 +118,7 @@ func Diff(wanted []Wanted, is []RRset, r Rules) *Plan {
 		step, why := r.decide(w, n)
 		switch {
 		case why != "":
-			p.Held = append(p.Held, Held{w.Name, why})
+			p.Held = append(p.Held, Held{w.Name, why, n.another == "" && n.mark.Stamp <= w.Stamp})
 		case len(step.Changes) == 0:
 			p.InStep++
 		case step.Drift:
@@ -165,6 +173,9 @@ func (r Rules) look(name string, there map[string][]RRset) site {
 //	below the mark's    yes, Fresh           the mark's
 //	below the mark's    no, Fresh            Next, above the mark's: it was decided after what is there
 //	any other           -                    itself
+//
+// For a node that has just started, what is otherwise and was written by
+// another node does not count as found: the stamp is w's own.
 func (r Rules) stamp(w Wanted, n site) uint64 {
 	if w.Stamp > 0 && !(w.Fresh && n.mark.Stamp > w.Stamp) {
 		return w.Stamp
@@ -172,6 +183,9 @@ func (r Rules) stamp(w Wanted, n site) uint64 {
 	changes, foreign := difference(w.RRsets, n.sets, n.mark.Types)
 	if n.mark.Stamp > 0 && len(changes)+len(foreign) == 0 && n.mark.Gone == w.Gone {
 		return n.mark.Stamp
+	}
+	if r.Patient && n.mark.Stamp > w.Stamp && n.mark.Node != word(r.Node) {
+		return w.Stamp
 	}
 	return max(r.Next, n.mark.Stamp+1)
 }

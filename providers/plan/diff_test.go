@@ -177,20 +177,26 @@ func TestStamps(t *testing.T) {
 		what        string
 		stamp       uint64
 		fresh       bool
+		patient     bool // the process is young
 		mark, there string
 		want        string
 	}{
-		{"no memory, as wanted", 0, true, "5 A", "www A 192.0.2.1", ""},
-		{"no memory, otherwise", 0, true, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
-		{"no memory, a mark of a clock that is ahead", 0, true, "77 A", "www A 192.0.2.9", "mark 78 A; ~www A 192.0.2.1"},
-		{"no memory, nothing there", 0, true, "", "", "mark 40 A; +www A 192.0.2.1"},
-		{"started again, as wanted", 4, true, "5 A", "www A 192.0.2.1", ""},
-		{"started again, otherwise", 4, true, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
-		{"looked there since", 4, false, "5 A", "www A 192.0.2.9", "held: ns2 wrote newer records there"},
-		{"above the mark", 6, true, "5 A", "www A 192.0.2.1", "mark 6 A"},
+		{"no memory, as wanted", 0, true, false, "5 A", "www A 192.0.2.1", ""},
+		{"no memory, otherwise", 0, true, false, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
+		{"no memory, a mark of a clock that is ahead", 0, true, false, "77 A", "www A 192.0.2.9", "mark 78 A; ~www A 192.0.2.1"},
+		{"no memory, nothing there", 0, true, false, "", "", "mark 40 A; +www A 192.0.2.1"},
+		{"started again, as wanted", 4, true, false, "5 A", "www A 192.0.2.1", ""},
+		{"started again, otherwise", 4, true, false, "5 A", "www A 192.0.2.9", "mark 40 A; ~www A 192.0.2.1"},
+		{"looked there since", 4, false, false, "5 A", "www A 192.0.2.9", "held: ns2 wrote newer records there"},
+		{"above the mark", 6, true, false, "5 A", "www A 192.0.2.1", "mark 6 A"},
+		{"just started, as wanted", 4, true, true, "5 A", "www A 192.0.2.1", ""},
+		{"just started, otherwise", 4, true, true, "5 A", "www A 192.0.2.9", "held: ns2 wrote newer records there"},
+		{"just started, no memory, otherwise", 0, true, true, "5 A", "www A 192.0.2.9", "held: ns2 wrote newer records there"},
+		{"just started, no memory, nothing there", 0, true, true, "", "", "mark 40 A; +www A 192.0.2.1"},
+		{"just started, decided since", 6, true, true, "5 A", "www A 192.0.2.9", "mark 6 A; ~www A 192.0.2.1"},
 	} {
 		r := rules()
-		r.Next = 40
+		r.Next, r.Patient = 40, c.patient
 		w := plan.Wanted{Name: absolute("www"), RRsets: sets(t, "www A 192.0.2.1"), Stamp: c.stamp, Fresh: c.fresh}
 		p := plan.Diff([]plan.Wanted{w}, append(sets(t, c.there), mark(t, "www", c.mark)...), r)
 		if got := told(p); got != c.want {
