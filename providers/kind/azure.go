@@ -234,6 +234,9 @@ func (z *azure) read(ctx context.Context, zone, _ string) ([]held, error) {
 		if err := z.call(ctx, http.MethodGet, path, nil, &reply); err != nil {
 			return nil, err
 		}
+		if reply.Value == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		for _, set := range reply.Value {
 			if h := set.held(zone); h.Type != "SOA" {
 				all = append(all, h)

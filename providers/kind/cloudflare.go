@@ -86,6 +86,9 @@ func (c *cloudflare) read(ctx context.Context, zone, name string) ([]held, error
 		if _, err := c.do(ctx, http.MethodGet, "/zones/"+segment(id)+"/dns_records?"+query.Encode(), nil, &reply); err != nil {
 			return nil, c.failed(zone, err)
 		}
+		if reply.Result == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		pages = reply.Info.Pages
 		for _, r := range reply.Result {
 			one := r.single()
@@ -103,6 +106,9 @@ func (c *cloudflare) find(ctx context.Context, zone string) (string, error) {
 	var reply cloudflareReply[[]struct{ ID, Name string }]
 	if _, err := c.do(ctx, http.MethodGet, "/zones?name="+url.QueryEscape(dotless(zone)), nil, &reply); err != nil {
 		return "", c.failed(zone, err)
+	}
+	if reply.Result == nil {
+		return "", fmt.Errorf("%s: %w", zone, errNoList)
 	}
 	for _, z := range reply.Result {
 		if strings.EqualFold(z.Name, dotless(zone)) {

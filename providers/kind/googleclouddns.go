@@ -109,11 +109,15 @@ func (g *googleDNS) read(ctx context.Context, zone, name string) ([]held, error)
 	var all []held
 	for {
 		var reply struct {
+			Kind string      `json:"kind"` // of every list, an empty one too
 			Sets []googleSet `json:"rrsets"`
 			Next string      `json:"nextPageToken"`
 		}
 		if err := g.call(ctx, zone, http.MethodGet, "/"+segment(id)+"/rrsets?"+query.Encode(), nil, &reply); err != nil {
 			return nil, err
+		}
+		if reply.Kind == "" && reply.Sets == nil {
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
 		}
 		for _, set := range reply.Sets {
 			all = append(all, set.held())

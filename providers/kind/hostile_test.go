@@ -4,12 +4,16 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/libdns/libdns"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/vendortest"
 	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/providers/plan"
 )
@@ -52,4 +56,45 @@ func TestHostile(t *testing.T) {
 			_ = p.(kind.Applier).Apply(t.Context(), "example.test.", []plan.Change{{After: &txt}})
 		}
 	}
+}
+
+// TestEmptyReply: an API that has told of a zone, and then says with 200 what is
+// no list of its records, has not said that the zone is empty.
+func TestEmptyReply(t *testing.T) {
+	everyDouble(t, func(t *testing.T, row played) {
+		d, err := vendortest.Start(row.vendor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		d.Load("example.test.", "www.example.test. 300 A 192.0.2.1")
+		to, err := url.Parse(d.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, silly := "", false
+		proxy := httputil.NewSingleHostReverseProxy(to)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !silly || r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, "/auth/") {
+				proxy.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, body)
+		}))
+		t.Cleanup(server.Close)
+		p, err := kind.Open(config.Provider{Name: "x", Kind: row.kind, Account: row.account(server.URL)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.GetRecords(t.Context(), "example.test."); err != nil || len(got) == 0 {
+			t.Fatal(got, err)
+		}
+		silly = true
+		for _, body = range []string{"", "null", "{}", `{"success":false,"result":null}`} {
+			if got, err := p.GetRecords(t.Context(), "example.test."); err == nil {
+				t.Errorf("it takes %q for a zone with %d records", body, len(got))
+			}
+		}
+	})
 }

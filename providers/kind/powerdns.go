@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,6 +65,9 @@ func (z *powerDNS) read(ctx context.Context, zone, name string) ([]held, error) 
 	}
 	if _, err := z.do(ctx, http.MethodGet, path, nil, &reply); err != nil {
 		return nil, noZone(err, zone)
+	}
+	if reply.RRsets == nil {
+		return nil, fmt.Errorf("%s: %w", zone, errNoList)
 	}
 	var singles []single
 	for _, s := range reply.RRsets {

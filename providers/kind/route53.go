@@ -87,6 +87,9 @@ func (r *route53Store) read(ctx context.Context, zone, name string) ([]held, err
 		if err != nil {
 			return nil, r.failed(zone, err)
 		}
+		if out.MaxItems == nil { // every list has it, an empty one too
+			return nil, fmt.Errorf("%s: %w", zone, errNoList)
+		}
 		for _, set := range out.ResourceRecordSets {
 			h := route53Held(set)
 			if name != "" && h.Name != name {
