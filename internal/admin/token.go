@@ -134,25 +134,57 @@ func ReadTokens(path string) ([]Token, error) {
 	return list, nil
 }
 
+// ChangeTokens replaces the tokens of the file path by what change makes of
+// them, and leaves them as they are where that fails. Of several at once each
+// changes what the one before left: a token that one revokes does not come back
+// with what another adds. Owner is that of WriteTokens.
+func ChangeTokens(path, owner string, change func([]Token) ([]Token, error)) error {
+	unlock, err := lockFile(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	list, err := ReadTokens(path)
+	if err != nil {
+		return err
+	}
+	if list, err = change(list); err != nil {
+		return err
+	}
+	if err := WriteTokens(path, list, owner); err != nil {
+		return fmt.Errorf("write the tokens: %w", err)
+	}
+	return nil
+}
+
 // WriteTokens replaces the file path by list, in one step. It is for its owner
-// alone: for the user called owner where root writes it, so that a node which
-// becomes that user can read it; "" leaves it to who writes.
+// alone. Where root writes it that is the user called owner, so that a node which
+// becomes that user can read it, and for "" whose it was; else it is who writes.
 func WriteTokens(path string, list []Token, owner string) error {
 	var b strings.Builder
 	b.WriteString("# Tokens of shunt's API: name, rights, end, hash. shunt token writes this file.\n")
 	for _, t := range list {
 		b.WriteString(t.line() + "\n")
 	}
-	if err := durable.Replace(path, []byte(b.String())); err != nil || owner == "" || os.Geteuid() != 0 {
+	uid, err := newOwner(path, owner)
+	if err != nil {
 		return err
+	}
+	return durable.ReplaceFor(uid, -1, path, []byte(b.String()))
+}
+
+// newOwner returns the number of the user whom WriteTokens gives the file path;
+// -1 for who writes it.
+func newOwner(path, owner string) (int, error) {
+	if os.Geteuid() != 0 {
+		return -1, nil
+	}
+	if owner == "" {
+		return ownerOf(path), nil
 	}
 	u, err := user.Lookup(owner)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return err
-	}
-	return os.Chown(path, uid, -1)
+	return strconv.Atoi(u.Uid)
 }

@@ -31,14 +31,25 @@ func Sweep(folder string) {
 // it, also after a crash, finds all of the old content or all of the new. The
 // file has mode 0600. What was there stays where the error is not nil, unless
 // the folder alone could not be made durable.
-func Replace(path string, text []byte) error {
+func Replace(path string, text []byte) error { return ReplaceFor(-1, -1, path, text) }
+
+// ReplaceFor does as Replace, with a file that belongs to a user and a group
+// from the first moment on; -1 leaves either as it is. It takes root to give a
+// file to another.
+func ReplaceFor(uid, gid int, path string, text []byte) error {
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, tempPrefix+"*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails, as it should, once renamed
-	if _, err = f.Write(text); err == nil {
+	if uid != -1 || gid != -1 {
+		err = f.Chown(uid, gid)
+	}
+	if err == nil {
+		_, err = f.Write(text)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -36,8 +36,8 @@ whether the node runs or not; one that runs follows it within a second.`,
 	return cmd
 }
 
-// read finds the file, and reads it.
-func (t *tokens) read() ([]admin.Token, error) {
+// find finds the file.
+func (t *tokens) find() error {
 	cfg, err := t.load(nil, nil)
 	switch {
 	case err == nil:
@@ -46,23 +46,21 @@ func (t *tokens) read() ([]admin.Token, error) {
 			t.file = cfg.Listen.Tokens
 		}
 	case t.file == "":
-		return nil, err
+		return err
 	}
 	if t.file == "" {
-		return nil, errors.New("listen.tokens names no file (set it, or name one with --file)")
+		return errors.New("listen.tokens names no file (set it, or name one with --file)")
 	}
-	if t.file, err = filepath.Abs(t.file); err != nil {
-		return nil, err
-	}
-	return admin.ReadTokens(t.file)
+	t.file, err = filepath.Abs(t.file)
+	return err
 }
 
-// write replaces the file.
-func (t *tokens) write(list []admin.Token) error {
-	if err := admin.WriteTokens(t.file, list, t.owner); err != nil {
-		return fmt.Errorf("write the tokens: %w", err)
+// change replaces the tokens of the file by what f makes of them.
+func (t *tokens) change(f func([]admin.Token) ([]admin.Token, error)) error {
+	if err := t.find(); err != nil {
+		return err
 	}
-	return nil
+	return admin.ChangeTokens(t.file, t.owner, f)
 }
 
 // A tokenAnswer is a token, as JSON.
@@ -94,20 +92,19 @@ func newTokenNew(t *tokens) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			list, err := t.read()
-			if err != nil {
-				return err
-			}
 			now := time.Now()
-			list = slices.DeleteFunc(list, func(x admin.Token) bool { return x.Name == args[0] && !now.Before(x.Expires) })
-			if slices.ContainsFunc(list, func(x admin.Token) bool { return x.Name == args[0] }) {
-				return fmt.Errorf("there is a token called %s (shunt token revoke %s ends it)", args[0], args[0])
-			}
 			made, shown, err := admin.NewToken(args[0], rights, now.Add(lasts.d))
 			if err != nil {
 				return err
 			}
-			if err := t.write(append(list, made)); err != nil {
+			err = t.change(func(list []admin.Token) ([]admin.Token, error) {
+				list = slices.DeleteFunc(list, func(x admin.Token) bool { return x.Name == args[0] && !now.Before(x.Expires) })
+				if slices.ContainsFunc(list, func(x admin.Token) bool { return x.Name == args[0] }) {
+					return nil, fmt.Errorf("there is a token called %s (shunt token revoke %s ends it)", args[0], args[0])
+				}
+				return append(list, made), nil
+			})
+			if err != nil {
 				return err
 			}
 			return t.print(c.OutOrStdout(), tokenAnswer{made.Name, rights, made.Expires, false, shown}, func() {
@@ -127,7 +124,10 @@ func newTokenList(t *tokens) *cobra.Command {
 		Short: "Show the tokens there are",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := t.read()
+			if err := t.find(); err != nil {
+				return err
+			}
+			list, err := admin.ReadTokens(t.file)
 			if err != nil {
 				return err
 			}
@@ -155,15 +155,14 @@ func newTokenRevoke(t *tokens) *cobra.Command {
 		Short: "End a token, and who is logged in with it, within a second",
 		Args:  takes(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			list, err := t.read()
+			err := t.change(func(list []admin.Token) ([]admin.Token, error) {
+				left := slices.DeleteFunc(slices.Clone(list), func(x admin.Token) bool { return x.Name == args[0] })
+				if len(left) == len(list) {
+					return nil, fmt.Errorf("there is no token called %s in %s", args[0], t.file)
+				}
+				return left, nil
+			})
 			if err != nil {
-				return err
-			}
-			left := slices.DeleteFunc(slices.Clone(list), func(x admin.Token) bool { return x.Name == args[0] })
-			if len(left) == len(list) {
-				return fmt.Errorf("there is no token called %s in %s", args[0], t.file)
-			}
-			if err := t.write(left); err != nil {
 				return err
 			}
 			return t.print(c.OutOrStdout(), struct{}{}, func() { fmt.Fprintf(c.OutOrStdout(), "%s is revoked\n", args[0]) })
