@@ -2,7 +2,6 @@ package xfr
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -65,38 +64,4 @@ func (l *lines) take(ctx context.Context, who string) (free func(), ok bool) {
 		return nil, false
 	}
 	return func() { <-l.all; <-own.free; leave() }, true
-}
-
-// A teller keeps the log short: of each matter it tells once a minute.
-type teller struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-// tellEvery is how long a matter is not told of again; tellMost is how many
-// matters are told apart.
-const (
-	tellEvery = time.Minute
-	tellMost  = 1000
-)
-
-// warn logs what, unless it did so for matter within the last minute.
-func (t *teller) warn(log *slog.Logger, now time.Time, matter, what string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if at, ok := t.last[matter]; ok && now.Sub(at) < tellEvery {
-		return
-	}
-	if len(t.last) >= tellMost {
-		for m, at := range t.last {
-			if now.Sub(at) >= tellEvery {
-				delete(t.last, m)
-			}
-		}
-		if len(t.last) >= tellMost {
-			return
-		}
-	}
-	t.last[matter] = now
-	log.Warn(what, args...)
 }

@@ -51,7 +51,7 @@ type Primary struct {
 
 	mu       sync.Mutex // guards watches, and all of them
 	watches  watches
-	listened map[net.Conn]bool // connections that were taken
+	listened map[net.Conn]bool // connections that were taken: true where who asked may have a zone
 	closed   bool              // no further one is
 }
 
@@ -62,7 +62,7 @@ func New(cfg *config.Config, d Deps) (*Primary, error) {
 	}
 	p := &Primary{deps: d, wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1), heard: make(chan outcome, 64), listened: map[net.Conn]bool{}}
 	p.lines.init()
-	p.told.last = map[string]time.Time{}
+	p.told.init()
 	p.watches.init()
 	if d.Dir != "" {
 		p.shelf = shelf(filepath.Join(d.Dir, Folder))
@@ -116,13 +116,14 @@ func token(c chan struct{}) {
 // ends; connections that were taken are closed then.
 func (p *Primary) Run(ctx context.Context) error {
 	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { p.told.run(ctx, p.deps.Log) })
 	if p.clerk != nil {
 		if err := os.MkdirAll(string(p.shelf), 0o750); err != nil {
 			p.deps.Log.Error("no folder for journals", "error", err) // what is served and transferred needs none
 		}
 		stop := make(chan struct{})
 		running.Go(func() { p.clerk.run(stop) })
-		defer running.Wait()
 		defer close(stop)
 	}
 	defer p.hangUp()

@@ -143,7 +143,7 @@ func (p *Primary) Reply(dst, msg []byte, from netip.AddrPort, now time.Time, tr 
 	case !ok:
 		return nil, false
 	case refusal != nil:
-		p.told.warn(p.deps.Log, now, "signature "+from.Addr().String(), "a signature is no good", "from", from.Addr(), "question", r.m.Question[0].Name)
+		p.told.warn(now, "signature "+from.Addr().String(), "a signature is no good", "from", from.Addr(), "question", r.m.Question[0].Name)
 		return refusal, true
 	}
 	q := r.m.Question[0]
@@ -252,5 +252,5 @@ func (p *Primary) refused(r *request, now time.Time) {
 	if k := r.key(); k != nil {
 		key = k.text
 	}
-	p.told.warn(p.deps.Log, now, "refused "+r.from.Addr().String(), "transfer refused", "from", r.from.Addr(), "zone", q.Name, "type", dns.TypeToString[q.Qtype], "key", key)
+	p.told.warn(now, "refused "+r.from.Addr().String(), "transfer refused", "from", r.from.Addr(), "zone", q.Name, "type", dns.TypeToString[q.Qtype], "key", key)
 }

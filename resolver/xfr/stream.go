@@ -54,13 +54,7 @@ type session struct {
 // with their lengths, that were read already; plain answers what is no
 // transfer. It returns at once.
 func (p *Primary) Take(conn net.Conn, read []byte, tr resolver.Transport, plain func(dst, msg []byte, from netip.AddrPort) []byte) {
-	p.mu.Lock()
-	full := p.closed || len(p.listened) >= takenMax
-	if !full {
-		p.listened[conn] = true
-	}
-	p.mu.Unlock()
-	if full {
+	if !p.admit(conn) {
 		conn.Close()
 		return
 	}
@@ -77,6 +71,46 @@ func (p *Primary) Take(conn net.Conn, read []byte, tr resolver.Transport, plain 
 		}()
 		s.serve()
 	}()
+}
+
+// admit takes conn in, and reports whether it did. Where there are too many, one
+// that nothing was granted to yet makes room: strangers shut out no secondary.
+func (p *Primary) admit(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	if len(p.listened) >= takenMax {
+		stranger, ok := p.stranger()
+		if !ok {
+			return false
+		}
+		delete(p.listened, stranger)
+		stranger.Close()
+	}
+	p.listened[conn] = false
+	return true
+}
+
+// stranger returns a connection that nothing was granted to. The caller holds
+// mu.
+func (p *Primary) stranger() (net.Conn, bool) {
+	for c, granted := range p.listened {
+		if !granted {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+// grant notes that who asks on conn may have a zone.
+func (p *Primary) grant(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, there := p.listened[conn]; there {
+		p.listened[conn] = true
+	}
 }
 
 // addrPort returns a as an address and port.
@@ -159,7 +193,7 @@ func (s *session) answer(msg []byte) error {
 	case !ok:
 		return s.send(plain(s.out, msg))
 	case refusal != nil:
-		s.p.told.warn(s.p.deps.Log, now, "signature "+s.from.Addr().String(), "a signature is no good", "from", s.from.Addr(), "zone", r.m.Question[0].Name)
+		s.p.told.warn(now, "signature "+s.from.Addr().String(), "a signature is no good", "from", s.from.Addr(), "zone", r.m.Question[0].Name)
 		return s.send(refusal)
 	}
 	return s.transfer(r)
@@ -186,6 +220,7 @@ func (s *session) transfer(r *request) error {
 		s.p.refused(r, now)
 		return fail(dns.RcodeRefused)
 	}
+	s.p.grant(s.conn)
 	serial, incremental := uint32(0), q.Qtype == dns.TypeIXFR
 	if incremental {
 		soa, ok := soaOf(r.m)
@@ -254,7 +289,7 @@ func (s *session) stream(r *request, st *state, e *edition, who string, serial u
 	t := Transfer{Kind: kind, Zone: e.origin, Serial: e.serial(), Octets: w.sent, Messages: w.writes, At: began, Seconds: time.Since(began).Seconds()}
 	if err != nil {
 		err = fmt.Errorf("%s of %s broke off after %d octets: %w", kind, e.origin, w.sent, err)
-		s.p.told.warn(s.p.deps.Log, s.p.deps.Now(), "broken "+who, "transfer broke off", "to", who, "from", s.from, "error", err)
+		s.p.told.warn(s.p.deps.Now(), "broken "+who, "transfer broke off", "to", who, "from", s.from, "error", err)
 	}
 	s.p.transferred(who, t, err)
 	return err
