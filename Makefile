@@ -38,7 +38,7 @@ soak: ## ten minutes of mixed load on all transports: nothing may leak
 fuzz-packets: ## the packet parser, 50,000,000 times: ten minutes of one quiet CPU
 	test/fuzz-packets
 
-bench: ## the tables of docs/performance.md, beside other servers: about 12 minutes on two quiet CPUs
+bench: ## the tables of docs/performance.md, beside other servers: about 14 minutes on two quiet CPUs
 	bench/install-packages
 	go run ./bench -big -go -out docs/performance.md
 

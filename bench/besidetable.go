@@ -95,8 +95,15 @@ func (r *report) costTable(b *strings.Builder) {
 	if ns, ok := metric(r.goLines, "Diff", "ns/op"); ok {
 		line("planning 100,000 records at a provider: 50,000 names that all move, and their marks, s", "%.3f", ns/1e9, 1)
 	}
-	if ns, ok := metric(r.goLines, "Contents", "ns/record"); ok {
-		line("reading a zone of 100,000 names for secondaries and providers, ns a record", "%.0f", ns, 0)
+	for _, of := range []struct{ bench, title string }{
+		{"Contents", "reading a zone of 100,000 names as RRsets, for what compares them, ns a record"},
+		{"Wire", "… in wire form, for AXFR, ns a record"},
+		{"Whole/plain", "… the messages of an AXFR, ns a record"},
+		{"Whole/signed", "… signed (TSIG, HMAC-SHA256), ns a record"},
+	} {
+		if ns, ok := metric(r.goLines, of.bench, "ns/record"); ok {
+			line(of.title, "%.0f", ns, 0)
+		}
 	}
 	if ns, ok := metric(r.goLines, "Counting", "ns/op"); ok {
 		line("counting an answer by transport, type, rcode, service and pool, and how long it took, ns", "%.1f", ns, 0)

@@ -20,6 +20,7 @@ var goPackages = []struct{ pkg, bench string }{
 	{"./internal/controller", "Flip"},
 	{"./health/probe", "."},
 	{"./health/monitor", "."},
+	{"./resolver/xfr", "Whole"},
 	{"./providers/plan", "."},
 	{"./providers", "."},
 	{"./config", "."},

@@ -404,7 +404,7 @@ func (l *lab) beside(ctx context.Context, o options, r *report) error {
 	if shunt == "" {
 		return nil
 	}
-	zones, each, times := 10, 100, 2*o.rounds
+	zones, each, times := 10, 100, min(2*o.rounds, 7)
 	if o.short {
 		zones, each, times = 3, 20, 1
 	}
