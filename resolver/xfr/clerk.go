@@ -2,6 +2,7 @@ package xfr
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
 )
 
@@ -14,6 +15,7 @@ type clerk struct {
 
 	mu   sync.Mutex
 	next map[string][]*delta // by origin: what its journal is to hold
+	only map[string]bool     // paths of the journals that are to stay; nil: all
 	tell []chan struct{}     // closed once that is so, or could not be
 	wake chan struct{}
 
@@ -62,6 +64,15 @@ func (c *clerk) put(journals map[string][]*delta) <-chan struct{} {
 	return done
 }
 
+// keepOnly has all journals removed but those at paths, before any other is
+// written.
+func (c *clerk) keepOnly(paths map[string]bool) {
+	c.mu.Lock()
+	c.only = paths
+	c.mu.Unlock()
+	token(c.wake)
+}
+
 // run writes until stop is closed, and then what was put before that.
 func (c *clerk) run(stop <-chan struct{}) {
 	for {
@@ -72,9 +83,12 @@ func (c *clerk) run(stop <-chan struct{}) {
 			ended = true
 		}
 		c.mu.Lock()
-		jobs, tell := c.next, c.tell
-		c.next, c.tell = map[string][]*delta{}, nil
+		jobs, only, tell := c.next, c.only, c.tell
+		c.next, c.only, c.tell = map[string][]*delta{}, nil, nil
 		c.mu.Unlock()
+		if only != nil {
+			c.forget(only)
+		}
 		for origin, list := range jobs {
 			c.write(origin, list)
 		}
@@ -85,6 +99,14 @@ func (c *clerk) run(stop <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// forget removes all journals but those at paths.
+func (c *clerk) forget(paths map[string]bool) {
+	c.shelf.keepOnly(paths)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.files, func(origin string, _ written) bool { return !paths[c.shelf.path(origin)] })
 }
 
 // write makes the journal of a zone hold list: by what is new at its end, or

@@ -203,11 +203,11 @@ func (s shelf) append(origin string, size int, list []*delta) (octets int, err e
 	return size + len(text), errors.Join(err, f.Close())
 }
 
-// keepOnly removes the journals of zones that are not wanted.
-func (s shelf) keepOnly(wanted func(path string) bool) {
+// keepOnly removes the journals that are not at paths.
+func (s shelf) keepOnly(paths map[string]bool) {
 	files, _ := filepath.Glob(filepath.Join(string(s), "*"+suffix))
 	for _, path := range files {
-		if !wanted(path) {
+		if !paths[path] {
 			os.Remove(path)
 		}
 	}

@@ -61,7 +61,7 @@ func (p *Primary) idle(was *state) {
 	p.follow(p.state.Load())
 }
 
-// tidy removes the journals of zones that are gone.
+// tidy has the journals of zones that are gone removed.
 func (p *Primary) tidy(s *state) {
 	if p.clerk == nil {
 		return
@@ -70,7 +70,7 @@ func (p *Primary) tidy(s *state) {
 	for e := range s.all {
 		paths[p.shelf.path(e.origin)] = true
 	}
-	p.shelf.keepOnly(func(path string) bool { return paths[path] })
+	p.clerk.keepOnly(paths)
 }
 
 // A settler makes the next state.
