@@ -64,7 +64,7 @@ func TestBesideTables(t *testing.T) {
 // configuration with all of them.
 func TestReachFiles(t *testing.T) {
 	at := netip.MustParseAddrPort
-	cast := []*member{{Server: &peertest.Server{Kind: "bind", At: at("127.0.0.1:5301")}}, {Server: &peertest.Server{Kind: "knot", At: at("127.0.0.1:5302")}}}
+	cast := []*member{{Server: &peertest.Server{Kind: "bind", At: at("127.0.0.1:5301"), Key: "a.test."}}, {Server: &peertest.Server{Kind: "knot", At: at("127.0.0.1:5302"), Key: "k.test."}}}
 	for _, provider := range []bool{false, true} {
 		dir := t.TempDir()
 		s := site{dir: dir, port: 5300, web: 8080, zone: filepath.Join(dir, "zones", "bench.test"), others: []string{otherZone(0), otherZone(1)}}

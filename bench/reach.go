@@ -189,7 +189,7 @@ func reachFiles(s site, r *reach, cast []*member, provider bool) map[string]stri
 		var secondaries strings.Builder
 		beside.WriteString("keys:\n")
 		for _, m := range cast {
-			key := strings.TrimSuffix(peertest.KeyOf(m.Kind), ".")
+			key := strings.TrimSuffix(m.Key, ".")
 			fmt.Fprintf(&beside, "  - {name: %s, algorithm: hmac-sha256, secret_file: push.key}\n", key)
 			fmt.Fprintf(&secondaries, "  - {name: %s, address: %q, key: %s}\n", m.Kind, m.At, key)
 		}
