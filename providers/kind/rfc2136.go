@@ -210,40 +210,89 @@ func (z *rfc2136) meaning(ctx context.Context, zone string, err error) error {
 // is not all that there is (RFC 8482).
 var questions = [...]uint16{dns.TypeCNAME, dns.TypeA, dns.TypeAAAA, dns.TypeTXT, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeMX, dns.TypeNS, dns.TypeSRV, dns.TypeCAA, dns.TypePTR, dns.TypeTLSA, dns.TypeSSHFP}
 
-// query asks for the records of a name, type by type.
+// query asks for the records of a name, type by type. What a wildcard makes of
+// the name is not there.
 func (z *rfc2136) query(ctx context.Context, zone, name string) ([]held, error) {
 	var all []dns.RR
-	err := z.talk(ctx, func(c net.Conn) error {
-		for _, qtype := range questions {
-			m := new(dns.Msg)
-			m.SetQuestion(name, qtype)
-			m.RecursionDesired = false
-			reply, err := z.exchange(ctx, c, m)
-			switch {
-			case err != nil:
-				return err
-			case reply.Rcode == dns.RcodeNameError && reply.Authoritative:
-				return nil
-			case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
-				return fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
-			case reply.Rcode != dns.RcodeSuccess:
-				return fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
-			}
-			for _, rr := range reply.Answer {
-				if rr.Header().Rrtype == qtype && strings.EqualFold(rr.Header().Name, name) {
-					all = append(all, rr)
-				}
-			}
-			if qtype == dns.TypeCNAME && len(all) > 0 { // it stands alone
-				return nil
-			}
+	err := z.talk(ctx, func(c net.Conn) (err error) {
+		if all, err = z.byType(ctx, c, zone, name); err != nil || len(all) == 0 {
+			return err
 		}
-		return nil
+		there, err := z.exists(ctx, c, zone, name)
+		if !there {
+			all = nil
+		}
+		return err
 	})
 	if err != nil {
 		return nil, z.meaning(ctx, zone, err)
 	}
 	return heldOf(all), nil
+}
+
+// byType returns what is answered for a name.
+func (z *rfc2136) byType(ctx context.Context, c net.Conn, zone, name string) (all []dns.RR, err error) {
+	for _, qtype := range questions {
+		reply, err := z.question(ctx, c, name, qtype)
+		switch {
+		case err != nil:
+			return nil, err
+		case reply.Rcode == dns.RcodeNameError && reply.Authoritative:
+			return all, nil
+		case reply.Rcode == dns.RcodeRefused || reply.Rcode == dns.RcodeNotAuth || !reply.Authoritative:
+			return nil, fmt.Errorf("%s: %w (%s)", zone, ErrNoZone, dns.RcodeToString[reply.Rcode])
+		case reply.Rcode != dns.RcodeSuccess:
+			return nil, fmt.Errorf("the question for %s is answered %s", name, dns.RcodeToString[reply.Rcode])
+		}
+		for _, rr := range reply.Answer {
+			if rr.Header().Rrtype == qtype && strings.EqualFold(rr.Header().Name, name) {
+				all = append(all, rr)
+			}
+		}
+		if qtype == dns.TypeCNAME && len(all) > 0 { // it stands alone
+			break
+		}
+	}
+	return all, nil
+}
+
+// question asks one question.
+func (z *rfc2136) question(ctx context.Context, c net.Conn, name string, qtype uint16) (*dns.Msg, error) {
+	m := new(dns.Msg)
+	m.SetQuestion(name, qtype)
+	m.RecursionDesired = false
+	return z.exchange(ctx, c, m)
+}
+
+// exists reports whether a name for which something is answered is in the zone
+// itself. Where a wildcard may be what is answered (RFC 1034 §4.3.3), an update
+// that changes nothing asks: its prerequisite is the name, and no wildcard
+// (RFC 2136 §2.4.4).
+func (z *rfc2136) exists(ctx context.Context, c net.Conn, zone, name string) (bool, error) {
+	for parent := name; parent != zone; {
+		at, end := dns.NextLabel(parent, 0)
+		if end {
+			break
+		}
+		if parent = parent[at:]; "*."+parent == name {
+			continue
+		}
+		reply, err := z.question(ctx, c, "*."+parent, dns.TypeA)
+		if err != nil {
+			return false, err
+		}
+		if reply.Rcode == dns.RcodeNameError {
+			continue
+		}
+		m := new(dns.Msg)
+		m.SetUpdate(zone)
+		m.NameUsed([]dns.RR{&dns.ANY{Hdr: dns.RR_Header{Name: name}}})
+		if reply, err = z.exchange(ctx, c, m); err != nil || reply.Rcode == dns.RcodeNameError {
+			return false, err
+		}
+		return true, updated(zone, reply)
+	}
+	return true, nil
 }
 
 // heldOf returns records as all adapters read RRsets: without SOA, and without
