@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// sampleBatches is how many batches there are to one whose time is taken: the
-// clock and the counters together cost less than a thousandth of an answer so.
+// sampleBatches is how many batches there are to one whose time is taken: so
+// the clock and the counters together cost no more than 1 % of an answer.
 const sampleBatches = 64
 
 // durationBounds are the upper bounds of the buckets of [Durations], each

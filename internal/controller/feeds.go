@@ -140,8 +140,10 @@ func (w *Word) check(f *config.Feed) error {
 		return fmt.Errorf("weight: write a number from 0.01 to %v, the weight of feed %s", f.Weight, f.Name)
 	case w.Lasts < 0 || w.Lasts > f.Expires:
 		return fmt.Errorf("for: words of feed %s hold for %s at most", f.Name, config.FormatDuration(f.Expires))
-	case len(w.Reason) > 500 || len(w.Part) > 200:
+	case len(w.Reason) > 500:
 		return errors.New("reason: write at most 500 octets")
+	case len(w.Part) > 200:
+		return errors.New("part: write at most 200 octets")
 	}
 	return nil
 }

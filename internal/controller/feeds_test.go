@@ -96,6 +96,9 @@ func TestFeeds(t *testing.T) {
 			t.Errorf("%s was taken", say)
 		}
 	}
+	if _, err := b.word("rum#" + strings.Repeat("x", 201) + " a down"); err == nil || !strings.HasPrefix(err.Error(), "part: ") {
+		t.Errorf("a long part: %v", err)
+	}
 }
 
 // A word ends by itself, and what it moved moves back.
