@@ -35,7 +35,16 @@ func ListenWeb(addr netip.AddrPort) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen.web: %w", err)
 	}
-	return netutil.LimitListener(l, mostConns), nil
+	return limited(l, addr.Addr()), nil
+}
+
+// limited bounds the connections of l, which listens at addr: of all, and of
+// each client, but on loopback, where a proxy may be one for all.
+func limited(l net.Listener, addr netip.Addr) net.Listener {
+	if !addr.IsLoopback() {
+		l = &fair{Listener: l, held: map[netip.Prefix]int{}}
+	}
+	return netutil.LimitListener(l, mostConns)
 }
 
 // ServeWeb answers requests from l until ctx ends, by HTTPS where conf is not
