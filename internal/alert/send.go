@@ -32,7 +32,25 @@ type Sender struct {
 // NewSender returns a Sender that follows no redirect: a message is for the
 // receiver that was named.
 func NewSender() *Sender {
-	return &Sender{client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &Sender{client: &http.Client{Transport: brief{http.DefaultTransport}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// longestAnswer is how many octets of an answer are read. What receivers have to
+// say is shorter.
+const longestAnswer = 64 << 10
+
+// A brief transport cuts answers off: the libraries read all of them.
+type brief struct{ http.RoundTripper }
+
+func (b brief) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, longestAnswer), resp.Body}
+	}
+	return resp, err
 }
 
 // Send delivers m by r. Its error names no credential, and is a [Later] where

@@ -194,6 +194,28 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// A receiver that never ends its answer is not listened to for long.
+func TestEndlessAnswers(t *testing.T) {
+	for _, kind := range []config.AlertKind{config.Webhook, config.Slack, config.PagerDuty, config.Alertmanager} {
+		said := make(chan int, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := 0
+			for r.Context().Err() == nil && n < 100<<20 {
+				more, err := w.Write(make([]byte, 64<<10))
+				if n += more; err != nil {
+					break
+				}
+			}
+			said <- n
+		}))
+		_ = NewSender().Send(t.Context(), &config.Alert{Kind: kind, URL: config.NewSecret(s.URL), Key: config.NewSecret("k3y")}, sent)
+		if n := <-said; n > 50<<20 {
+			t.Errorf("%s listened to %d octets", kind, n)
+		}
+		s.Close()
+	}
+}
+
 // A mailServer speaks RFC 5321 to one client. It knows TLS where it has a
 // certificate, asks for a log-in then, and hangs up without a word at the end.
 type mailServer struct {
