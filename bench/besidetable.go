@@ -92,6 +92,9 @@ func (r *report) costTable(b *strings.Builder) {
 		}
 		fmt.Fprintf(&rows, "| %s | %s | %s |\n", title, held(value, goal, format), text)
 	}
+	if ns, ok := metric(r.goLines, "Refresh/all", "ns/op"); ok {
+		line("working out what 100,000 services that all move shall hold at a provider, s", "%.3f", ns/1e9, 0)
+	}
 	if ns, ok := metric(r.goLines, "Diff", "ns/op"); ok {
 		line("planning 100,000 records at a provider: 50,000 names that all move, and their marks, s", "%.3f", ns/1e9, 1)
 	}
