@@ -694,6 +694,26 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// TestBurst: where an account counts by the minute, a failover after a quiet
+// time does not wait for the rate of a second, and drift leaves it that.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		able := atomicAbilities()
+		able.Rate, able.Burst = 2, 20
+		f := &fake{able: able}
+		s := newStage(t, conf("www", "one"), map[string]*fake{"one": f})
+		defer s.stop()
+		s.answers("www A 192.0.2.1")
+		after(time.Minute)
+		for i := range 3 { // a read, a write and a look each
+			s.answers(fmt.Sprintf("www A 192.0.2.%d", 2+i))
+			after(10 * time.Millisecond)
+			s.has("one", fmt.Sprintf("A 192.0.2.%d", 2+i))
+			s.is("one", providers.InStep)
+		}
+	})
+}
+
 // TestStop: nothing is left when the keeper stops, and an order that waits is
 // told.
 func TestStop(t *testing.T) {

@@ -71,7 +71,7 @@ func newWorker(k *Keeper, p config.Provider, opened kind.Provider) *worker {
 		w.able = a.Abilities()
 	}
 	if w.able.Rate > 0 {
-		w.limiter = rate.NewLimiter(rate.Limit(w.able.Rate), max(1, int(w.able.Rate)))
+		w.limiter = rate.NewLimiter(rate.Limit(w.able.Rate), max(1, int(w.able.Rate), w.able.Burst))
 	}
 	w.look = look{State: Pending, Since: time.Now()}
 	return w

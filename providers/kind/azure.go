@@ -65,6 +65,7 @@ func (z *azure) Abilities() Abilities {
 		Expects: true,
 		Batch:   100, // made one by one
 		Rate:    3,   // 200 changes a minute and subscription
+		Burst:   20,
 		MinTTL:  time.Second,
 		Types:   []string{"CAA", "MX", "NS", "PTR", "SRV"},
 	}

@@ -42,8 +42,9 @@ func newCloudflare(a config.Account) (Provider, error) {
 func (c *cloudflare) Abilities() Abilities {
 	return Abilities{
 		Atomic: true,
-		Batch:  50, // of up to four records each, before and after
-		Rate:   4,  // 1,200 in five minutes
+		Batch:  50,  // of up to four records each, before and after
+		Rate:   3.8, // 1,200 in five minutes
+		Burst:  40,
 		MinTTL: time.Minute,
 		Alias:  true,
 		Types:  []string{"CAA", "HTTPS", "MX", "NS", "PTR", "SRV", "SVCB"},

@@ -43,7 +43,8 @@ func newDigitalOcean(a config.Account) (Provider, error) {
 func (d *digitalOcean) Abilities() Abilities {
 	return Abilities{
 		Batch:  100, // made one by one
-		Rate:   4,   // 250 a minute, and 5,000 an hour
+		Rate:   3.5, // 250 a minute, and 5,000 an hour
+		Burst:  40,
 		MinTTL: 30 * time.Second,
 		Types:  []string{"CAA", "MX", "NS", "SRV"},
 	}

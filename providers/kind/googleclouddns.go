@@ -73,7 +73,8 @@ func (g *googleDNS) Abilities() Abilities {
 		Atomic:  true,
 		Expects: true,
 		Batch:   200, // of some 200 octets of data each, before and after
-		Rate:    10,  // 600 a minute and project
+		Rate:    9,   // 600 a minute and project
+		Burst:   50,
 		Types:   []string{"CAA", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA"},
 	}
 }

@@ -51,6 +51,7 @@ type Abilities struct {
 	Expects bool          // a change can be made conditional on what is there (compare and set)
 	Batch   int           // changes in one request; 0: one
 	Rate    float64       // requests a second that the account is allowed; 0: not known
+	Burst   int           // requests that may come at once, where the account counts by the minute or longer; 0: those of a second
 	MinTTL  time.Duration // lowest TTL that is taken; less is clamped or refused
 	TTLs    []uint32      // the only TTLs that are taken, in seconds, ascending; nil: any from MinTTL
 	Alias   bool          // the apex can hold a name that the provider resolves (ALIAS, ANAME, a flattened CNAME)

@@ -27,7 +27,7 @@ func stepwise(ctx context.Context, edits []edit, do func(context.Context, edit) 
 	var failed []error
 	gone := map[string][]edit{} // by name, what went and nothing came for
 	bad := map[string]bool{}    // names that are left as they are
-	for _, e := range edits {
+	for i, e := range edits {
 		if bad[e.name()] {
 			continue
 		}
@@ -41,7 +41,8 @@ func stepwise(ctx context.Context, edits []edit, do func(context.Context, edit) 
 			continue
 		}
 		err = fmt.Errorf("%s: %w", e, err)
-		if e.to != nil {
+		comes := func(o edit) bool { return o.to != nil && o.name() == e.name() }
+		if slices.ContainsFunc(edits[i:], comes) {
 			err = errors.Join(err, restore(ctx, gone[e.name()], do))
 		}
 		failed, bad[e.name()] = append(failed, err), true

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,6 +51,45 @@ func TestTurns(t *testing.T) {
 		}
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%q to %q: %v, want %s", c.was, c.to, got, c.want)
+		}
+	}
+}
+
+// TestStepwise: of a swap that does not come to its end, what went is put back;
+// of a name that is to go, nothing is.
+func TestStepwise(t *testing.T) {
+	for _, c := range []struct{ edits, fails, did string }{
+		{"-www/A -www/AAAA +www/CNAME", "", "-www/A -www/AAAA +www/CNAME"},
+		{"-www/A -www/AAAA +www/CNAME", "+www/CNAME", "-www/A -www/AAAA +www/A +www/AAAA"},
+		{"-www/AAAA -www/A +www/CNAME", "-www/A", "-www/AAAA +www/AAAA"},
+		{"-www/CNAME +www/A +www/AAAA", "+www/AAAA", "-www/CNAME +www/A"},
+		{"-www/A -www/AAAA", "-www/AAAA", "-www/A"},
+		{"+api/A -www/A -www/AAAA", "-www/AAAA", "+api/A -www/A"},
+	} {
+		var edits []edit
+		for _, word := range strings.Fields(c.edits) {
+			name, typ, _ := strings.Cut(word[1:], "/")
+			set := plan.RRset{Name: name, Type: typ}
+			if word[0] == '+' {
+				edits = append(edits, edit{to: &set})
+			} else {
+				edits = append(edits, edit{was: &held{RRset: set}})
+			}
+		}
+		var did []string
+		err := stepwise(t.Context(), edits, func(_ context.Context, e edit) error {
+			word := "+" + e.name() + "/" + e.kind()
+			if e.to == nil {
+				word = "-" + word[1:]
+			}
+			if word == c.fails {
+				return statusError{Status: 502}
+			}
+			did = append(did, word)
+			return nil
+		})
+		if got := strings.Join(did, " "); got != c.did || (err != nil) != (c.fails != "") {
+			t.Errorf("%s, where %q fails: %s (%v), want %s", c.edits, c.fails, got, err, c.did)
 		}
 	}
 }
