@@ -73,26 +73,39 @@ func (s *Sender) Send(ctx context.Context, r *config.Alert, m Message) error {
 }
 
 // discreet returns err without the URL that it may be about, which may be a
-// credential, and without the key.
+// credential, and without the key; also where a receiver says them again.
 func discreet(err error, r *config.Alert) error {
 	var about *url.Error
 	if errors.As(err, &about) {
 		err = about.Err
 	}
+	if err == nil {
+		return nil
+	}
 	var later Later
-	if err == nil || errors.As(err, &later) {
-		return err // ours, or the receiver's own words
+	if errors.As(err, &later) {
+		later.Why = veil(later.Why, r)
+		return later
 	}
-	text := err.Error()
-	for _, secret := range []config.Secret{r.URL, r.Key} {
-		if !secret.Empty() {
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-		}
-	}
-	if text != err.Error() {
+	if text := veil(err.Error(), r); text != err.Error() {
 		return errors.New(text)
 	}
 	return err
+}
+
+// veil blots out of text what is secret of r: key and URL, and of that what a
+// receiver sees of it.
+func veil(text string, r *config.Alert) string {
+	secrets := []string{r.URL.Reveal(), r.Key.Reveal()}
+	if u, err := url.Parse(r.URL.Reveal()); err == nil {
+		secrets = append(secrets, u.RequestURI(), u.Path)
+	}
+	for _, secret := range secrets {
+		if len(secret) > 1 { // "/" alone is none
+			text = strings.ReplaceAll(text, secret, r.URL.String())
+		}
+	}
+	return text
 }
 
 // A Hook is the body of a webhook.

@@ -167,6 +167,23 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// Some receivers say the request again in what they refuse it with.
+func TestRefusedWithAnEcho(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "Cannot "+r.Method+" "+r.URL.RequestURI()+" ("+r.URL.Path+") with "+r.Header.Get("Authorization"), 404)
+	}))
+	defer echo.Close()
+	for _, kind := range []config.AlertKind{config.Webhook, config.Slack, config.PagerDuty, config.Alertmanager} {
+		err := NewSender().Send(t.Context(), &config.Alert{Kind: kind, URL: config.NewSecret(echo.URL + "/s3cret?t=t0ken"), Key: config.NewSecret("k3y")}, sent)
+		if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "t0ken") || strings.Contains(err.Error(), "k3y") {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if kind == config.Webhook && !strings.Contains(err.Error(), "404 Not Found: Cannot POST redacted") {
+			t.Errorf("%s: %v does not say what is wrong", kind, err)
+		}
+	}
+}
+
 // A receiver that hangs is given up with the context: at its deadline, and at
 // once when the node ends.
 func TestHangs(t *testing.T) {
