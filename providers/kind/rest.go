@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shunt-dns/shunt/config"
 )
 
 // maxBody, in octets, is the most that is read of one answer of an API.
@@ -121,6 +123,27 @@ func (e statusError) Is(target error) bool {
 	return target == ErrRefused && e.Status < 500 || target == ErrDown && e.Status >= 500
 }
 
+// veil blots out of an answer the credentials that the request carried: some
+// APIs say a key again that they do not know.
+func veil(text []byte, header http.Header) []byte {
+	for name, values := range header {
+		switch name {
+		case "Accept", "Content-Type", "User-Agent":
+			continue
+		}
+		for word := range strings.FieldsSeq(strings.Join(values, " ")) {
+			if len(word) >= shortestKey {
+				text = bytes.ReplaceAll(text, []byte(word), []byte(config.NewSecret(word).String()))
+			}
+		}
+	}
+	return text
+}
+
+// shortestKey, in octets, is how long a word in a header is at least that may be
+// a credential: Bearer and Token are none.
+const shortestKey = 8
+
 // A strict transport makes an error of each answer that is not success. No
 // vendor's SDK tells 429 with its Retry-After from others in one way; so they
 // all hear of it like this.
@@ -140,6 +163,7 @@ func (s strict) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // what came of it will do
+	text = veil(text, req.Header)
 	said := statusError{resp.StatusCode, excerpt(text), string(text)}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
