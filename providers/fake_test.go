@@ -272,6 +272,7 @@ type stage struct {
 	cfg    *config.Config
 	gen    uint64
 	ask    func(server, name string, qtype uint16, recurse bool) (*dns.Msg, error) // nil: the fakes answer
+	write  func(path string, text []byte) error                                    // nil: the disk works
 
 	mu     sync.Mutex
 	events []string
@@ -304,7 +305,7 @@ func newStage(t *testing.T, cfg *config.Config, fakes map[string]*fake) *stage {
 func (s *stage) start() *stage {
 	s.t.Helper()
 	keeper, err := providers.New(s.cfg, providers.Deps{
-		Dir: s.dir, Log: slog.New(slog.DiscardHandler),
+		Dir: s.dir, Log: slog.New(slog.DiscardHandler), Write: s.write,
 		Event: func(e event.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

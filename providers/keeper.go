@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shunt-dns/shunt/config"
+	"github.com/shunt-dns/shunt/internal/durable"
 	"github.com/shunt-dns/shunt/internal/event"
 	"github.com/shunt-dns/shunt/providers/kind"
 	"github.com/shunt-dns/shunt/resolver/zone"
@@ -41,6 +42,8 @@ type Deps struct {
 
 	Open func(config.Provider) (kind.Provider, error) // default: kind.Open with Custom
 	Ask  Asker                                        // default: DNS over UDP and TCP
+
+	Write func(path string, text []byte) error // replaces a file of Dir; default: durable.Replace
 }
 
 // A Keeper keeps all providers of a configuration in step. Make it with New,
@@ -64,6 +67,9 @@ func New(cfg *config.Config, d Deps) (*Keeper, error) {
 	}
 	if d.Ask == nil {
 		d.Ask = ask
+	}
+	if d.Write == nil {
+		d.Write = durable.Replace
 	}
 	k := &Keeper{deps: d}
 	return k, k.Reload(cfg)

@@ -3,13 +3,10 @@ package providers
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/shunt-dns/shunt/internal/durable"
 )
 
 // A memory is what is known of one provider beyond the process: what was
@@ -54,26 +51,81 @@ func (w *worker) recall() {
 	}
 }
 
-// save writes the memory where it changed; last says that there is no later
-// time for it.
+// memoryWait is how long the end of a worker waits for the disk.
+const memoryWait = 2 * time.Second
+
+// save begins to write the memory where it changed, on a goroutine of its own:
+// a disk that hangs keeps no provider from being brought in step. Last says
+// that there is no later time for it.
 func (w *worker) save(last bool) {
 	file := w.k.file(w.cfg.Name)
+	if file == "" || !w.written(last) || !last && time.Since(w.saved) < saveEvery {
+		return
+	}
+	text, err := w.text()
+	if text == nil && err == nil {
+		return
+	}
+	w.saved, w.writing = time.Now(), make(chan error, 1)
+	go func(done chan<- error) {
+		if err == nil {
+			if err = os.MkdirAll(filepath.Dir(file), 0o700); err == nil {
+				err = w.k.deps.Write(file, text)
+			}
+		}
+		done <- err
+		if err != nil {
+			w.nudge() // that somebody hears of it
+		}
+	}(w.writing)
+	if last {
+		w.written(true)
+	}
+}
+
+// text returns the memory as it is to be written; nil where it has not changed.
+func (w *worker) text() ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.dirty || file == "" || !last && time.Since(w.saved) < saveEvery {
-		return
+	if !w.dirty {
+		return nil, nil
 	}
-	text, err := json.Marshal(memory{Newest: w.newest, Floor: w.floor, Names: w.entries})
-	if err == nil {
-		if err = os.MkdirAll(filepath.Dir(file), 0o700); err == nil {
-			err = durable.Replace(file, text)
+	w.dirty = false
+	return json.Marshal(memory{Newest: w.newest, Floor: w.floor, Names: w.entries})
+}
+
+// written takes note of how the write under way went, and reports whether none
+// is under way any more. At the last it waits for that, but not for long.
+func (w *worker) written(last bool) bool {
+	if w.writing == nil {
+		return true
+	}
+	patience := time.Duration(0)
+	if last {
+		patience = memoryWait
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var err error
+	select {
+	case err = <-w.writing:
+	default:
+		select {
+		case err = <-w.writing:
+		case <-late.C:
+			return false
 		}
 	}
-	w.saved = time.Now()
-	if err != nil {
-		w.look.Memory = fmt.Sprintf("what was pushed cannot be kept: %v", err)
+	w.writing = nil
+	switch {
+	case err != nil && !w.unkept:
 		w.k.deps.Log.Warn("what was pushed to a provider cannot be kept", "provider", w.cfg.Name, "error", err)
-		return
+	case err == nil && w.unkept:
+		w.k.deps.Log.Info("what was pushed to a provider is kept again", "provider", w.cfg.Name)
 	}
-	w.dirty, w.look.Memory = false, ""
+	w.unkept = err != nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dirty = w.dirty || err != nil
+	return true
 }

@@ -34,7 +34,6 @@ type look struct {
 	Left     []string // what cannot be expressed there
 	Pushed   uint64   // generation of what is there
 	Verified uint64   // generation of what its servers serve
-	Memory   string   // why what was pushed is not kept; "" where it is
 
 	refused string // why the last push was too large; "" where it was not
 	told    State  // that was last spoken of
@@ -121,14 +120,20 @@ type Condition struct{ Code, Severity, Subject, What, Mend string }
 // alarmAfter is how many pushes in a row fail before that is an alarm.
 const alarmAfter = 3
 
-// Conditions returns what is to be alarmed about. It never blocks for long.
+// Conditions returns what is to be alarmed about. It waits for no worker, for
+// who decides asks: one that is busy alarms as it did.
 func (k *Keeper) Conditions() []Condition {
 	list, _ := k.all("")
 	var out []Condition
 	for _, w := range list {
-		w.mu.Lock()
-		out = append(out, w.conditions()...)
-		w.mu.Unlock()
+		if w.mu.TryLock() {
+			now := w.conditions()
+			w.mu.Unlock()
+			w.alarms.Store(&now)
+		}
+		if last := w.alarms.Load(); last != nil {
+			out = append(out, *last...)
+		}
 	}
 	return out
 }

@@ -44,6 +44,8 @@ type worker struct {
 	look    look
 	orders  []*order
 
+	alarms atomic.Pointer[[]Condition] // as they were when mu was last to be had
+
 	// Only run's goroutine has these.
 	seen       Source // that entries are of
 	seenTarget *target
@@ -57,6 +59,8 @@ type worker struct {
 	notBefore   time.Time // the provider wants no call before
 	retryAt     time.Time // the same is not tried again before
 	saved       time.Time
+	writing     chan error // tells how the write of the memory under way went; nil: none is
+	unkept      bool       // the latest one failed
 }
 
 // An order is a person's word to push now.
