@@ -291,3 +291,40 @@ func TestVerifyByAuthority(t *testing.T) {
 		}
 	})
 }
+
+// TestOldRead: a zone that was read long before it is written, because others
+// took their time, is read again: what somebody put there meanwhile stays.
+func TestOldRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		cfg := conf("www", "one")
+		for _, sub := range []string{"s1", "s2"} {
+			cfg.Zones = append(cfg.Zones, config.Zone{Name: sub + ".example.com.", Services: []config.Service{{Name: "a." + sub + ".example.com."}}})
+		}
+		gets := 0
+		f.fail = func(call string) error {
+			if call != "get" {
+				return nil
+			}
+			if gets++; gets == 2 || gets == 3 {
+				time.Sleep(20 * time.Second)
+			}
+			if gets == 3 {
+				f.put(t, "www.example.com.", "A", "192.0.2.99")
+			}
+			return nil
+		}
+		s := newStage(t, cfg, map[string]*fake{"one": f})
+		defer s.stop()
+		s.answers("www A 192.0.2.1; a.s1 A 192.0.2.2; a.s2 A 192.0.2.3")
+		after(5 * time.Minute)
+		s.has("one", "A 192.0.2.99")
+		if got := f.of("a.s1.example.com."); got != "A 192.0.2.2" {
+			t.Errorf("the second zone has %q", got)
+		}
+		if got := f.of("a.s2.example.com."); got != "A 192.0.2.3" {
+			t.Errorf("the third zone has %q", got)
+		}
+		s.is("one", providers.Held)
+	})
+}

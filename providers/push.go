@@ -42,7 +42,7 @@ func (w *worker) push(ctx context.Context, all, force, ordered bool) (err error)
 	if w.state() == InStep {
 		w.say(Pending, "")
 	}
-	p := pusher{worker: w, broken: map[string]bool{}, repair: ordered || w.cfg.Drift == config.RepairDrift}
+	p := pusher{worker: w, broken: map[string]bool{}, read: map[string]time.Time{}, repair: ordered || w.cfg.Drift == config.RepairDrift}
 	for range mostRead {
 		plans := p.planAll(ctx, all)
 		if why := (plan.Caps{Changes: w.cfg.Changes, Deletes: w.cfg.Deletes}).Refuse(plans); why != "" && !force {
@@ -73,15 +73,16 @@ func (w *worker) push(ctx context.Context, all, force, ordered bool) (err error)
 // A pusher is one push.
 type pusher struct {
 	*worker
-	repair     bool             // drift is written again
-	broken     map[string]bool  // zones that failed, and are left alone until the next push
-	failed     error            // the first failure
-	ends       bool             // it is one of the whole account
-	wrote      bool             // the last round wrote, and nobody else did
-	looks      int              // rounds since then that only looked
-	doubts     bool             // the last round found what a mixed read may have made
-	before     map[where]uint32 // TTLs as they were when the last round wrote, in seconds
-	superseded bool             // the answer changed while it was being written
+	repair     bool                 // drift is written again
+	broken     map[string]bool      // zones that failed, and are left alone until the next push
+	failed     error                // the first failure
+	read       map[string]time.Time // when each zone was read last
+	ends       bool                 // it is one of the whole account
+	wrote      bool                 // the last round wrote, and nobody else did
+	looks      int                  // rounds since then that only looked
+	doubts     bool                 // the last round found what a mixed read may have made
+	before     map[where]uint32     // TTLs as they were when the last round wrote, in seconds
+	superseded bool                 // the answer changed while it was being written
 }
 
 // blames notes that a zone failed.
@@ -194,8 +195,9 @@ func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 // planZone reads and plans one zone, and notes what it learns.
 func (p *pusher) planZone(ctx context.Context, origin string, list []plan.Wanted, all bool) (*plan.Plan, error) {
 	w := p.worker
+	p.read[origin] = time.Now()
 	urgent := !all || slices.ContainsFunc(list, func(x plan.Wanted) bool { return !x.Settled })
-	is, err := w.read(ctx, origin, list, all, urgent)
+	is, err := w.lookup(ctx, origin, list, all, urgent)
 	if err != nil {
 		return nil, err
 	}
@@ -256,9 +258,9 @@ func (w *worker) tellRepair(origin string, names int) {
 // removed by then.
 const overMillis = 25 * 60 * 60 * 1000
 
-// read returns the RRsets of a zone, at least those of the wanted names and
+// lookup returns the RRsets of a zone, at least those of the wanted names and
 // their marks.
-func (w *worker) read(ctx context.Context, origin string, list []plan.Wanted, all, urgent bool) ([]plan.RRset, error) {
+func (w *worker) lookup(ctx context.Context, origin string, list []plan.Wanted, all, urgent bool) ([]plan.RRset, error) {
 	var records []libdns.Record
 	err := w.call(ctx, "read", urgent, func(ctx context.Context) (err error) {
 		r, ok := w.provider.(kind.Reader)

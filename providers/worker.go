@@ -146,7 +146,7 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 	all := now.Sub(w.checked) >= w.every() || len(orders) > 0 || w.early && !w.patient()
 	if len(orders) == 0 {
 		switch {
-		case w.k.current() == nil:
+		case w.seen == nil: // not current: it may have come since
 			return time.Hour // Publish wakes us
 		case now.Before(w.notBefore):
 			return w.notBefore.Sub(now)
@@ -158,7 +158,7 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 		}
 	}
 	err := errNothing
-	if w.k.current() != nil {
+	if w.seen != nil {
 		err = w.push(ctx, all, force, len(orders) > 0)
 	}
 	for _, o := range orders {
@@ -338,7 +338,7 @@ func (w *worker) plans(ctx context.Context) ([]*plan.Plan, []string, error) {
 	w.mu.Unlock()
 	var out []*plan.Plan
 	for _, origin := range zones {
-		is, err := w.read(ctx, origin, list[origin], true, true)
+		is, err := w.lookup(ctx, origin, list[origin], true, true)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", origin, err)
 		}

@@ -15,7 +15,6 @@ import (
 
 // writeAll carries plans out, zone by zone.
 func (p *pusher) writeAll(ctx context.Context, plans []*plan.Plan) {
-	read := time.Now()
 	p.wrote, p.looks, p.before = true, 0, map[where]uint32{}
 	for _, one := range plans {
 		for _, c := range plan.Merge(one.Steps) {
@@ -28,8 +27,15 @@ func (p *pusher) writeAll(ctx context.Context, plans []*plan.Plan) {
 		if len(one.Steps) == 0 {
 			continue
 		}
-		p.unsettle(one.Steps)
-		switch err := p.write(ctx, one, read); {
+		err := error(nil)
+		if time.Since(p.read[one.Zone]) > maxAge/2 {
+			one, err = p.again(ctx, one)
+		}
+		if err == nil {
+			p.unsettle(one.Steps)
+			err = p.write(ctx, one, p.read[one.Zone])
+		}
+		switch {
 		case err == nil:
 		case errors.Is(err, kind.ErrStale), errors.Is(err, errOld):
 			p.wrote = false
@@ -42,6 +48,23 @@ func (p *pusher) writeAll(ctx context.Context, plans []*plan.Plan) {
 			}
 		}
 	}
+}
+
+// again reads and plans the names of one again, and no others: others took so
+// long to be read that much may have happened there.
+func (p *pusher) again(ctx context.Context, one *plan.Plan) (*plan.Plan, error) {
+	names := make([]string, 0, len(one.Steps))
+	for _, s := range one.Steps {
+		names = append(names, s.Name)
+	}
+	p.mu.Lock()
+	list, _ := p.wanted(one.Zone, names)
+	p.mu.Unlock()
+	fresh, err := p.planZone(ctx, one.Zone, list, false)
+	if err != nil {
+		return one, err
+	}
+	return fresh, nil
 }
 
 // unsettle notes that names are about to change.
