@@ -54,10 +54,19 @@ func TestRefusalsWaitForNoLog(t *testing.T) {
 	<-done
 }
 
-// A pipe is one end of a connection from an address of the test's choice.
+// A pipe is one end of a connection from an address of the test's choice, which
+// takes its time to close where farewell is not nil.
 type pipe struct {
 	net.Conn
-	from netip.AddrPort
+	from     netip.AddrPort
+	farewell <-chan struct{}
+}
+
+func (p pipe) Close() error {
+	if p.farewell != nil {
+		<-p.farewell
+	}
+	return p.Conn.Close()
 }
 
 func (p pipe) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(p.from) }
@@ -72,10 +81,11 @@ func TestStrangersMakeRoom(t *testing.T) {
 	defer func() { cancel(); <-over }()
 	s := zone.NewSet([]*zone.Zone{testZone(t, "example.test.", "")}).Snapshot(1, []*zone.Steered{answering(1)}, nil)
 	p.Publish(s)
+	farewell := make(chan struct{})
 	ask := func(from netip.AddrPort, id uint16) (rcode byte, far net.Conn) {
 		near, far := net.Pipe()
 		msg := axfr(t, id)
-		p.Take(pipe{near, from}, append([]byte{0, byte(len(msg))}, msg...), resolver.TCP, nil)
+		p.Take(pipe{near, from, farewell}, append([]byte{0, byte(len(msg))}, msg...), resolver.TCP, nil)
 		far.SetReadDeadline(time.Now().Add(10 * time.Second))
 		reply, err := dnstest.ReadFrame(far)
 		if err != nil {
@@ -96,6 +106,7 @@ func TestStrangersMakeRoom(t *testing.T) {
 	if rcode, _ := ask(friend, 3); rcode != dns.RcodeSuccess {
 		t.Errorf("a secondary among strangers: rcode %d", rcode)
 	}
+	close(farewell)
 	p.mu.Lock()
 	n := len(p.listened)
 	p.mu.Unlock()

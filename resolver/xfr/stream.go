@@ -87,7 +87,7 @@ func (p *Primary) admit(conn net.Conn) bool {
 			return false
 		}
 		delete(p.listened, stranger)
-		stranger.Close()
+		go stranger.Close() // TLS takes leave, which may take its time
 	}
 	p.listened[conn] = false
 	return true
