@@ -1,7 +1,13 @@
 package admin_test
 
 import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,6 +70,9 @@ func TestAuditSeesAll(t *testing.T) {
 	if last.Outcome != admin.Refused || len(last.Why) > 1100 || len(last.Who) > 1100 || !strings.HasPrefix(last.Why, "www") {
 		t.Errorf("noted are %d octets of who and %d of why: %.40q", len(last.Who), len(last.Why), last.Why)
 	}
+	if code, _ := s.ask(writer, `PUT /v1/freeze {"for":"1h","reason":"`+strings.Repeat("w", 70_000)+`"}`); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a long body was answered with %d", code)
+	}
 	code := 0
 	for n := 0; code != http.StatusTooManyRequests; n++ {
 		if code, _ = s.ask(reader, "DELETE /v1/freeze"); n > 200 {
@@ -75,5 +84,59 @@ func TestAuditSeesAll(t *testing.T) {
 	after, err := admin.NewClient(s.socket).Log(t.Context(), "")
 	if err != nil || len(after) > len(list)+110 {
 		t.Errorf("%d are noted after %d (%v)", len(after), len(list), err)
+	}
+}
+
+// TestHTTPS: what can be reached from elsewhere has its cookie come back over
+// HTTPS alone, is shown in no frame, and waits for nobody for long.
+func TestHTTPS(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "tokens")
+	made, shown, err := admin.NewToken("kim", "write", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.WriteTokens(path, []admin.Token{made}, ""); err != nil {
+		t.Fatal(err)
+	}
+	own := httptest.NewUnstartedServer(nil)
+	own.StartTLS()
+	defer own.Close()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &admin.Server{Tokens: admin.NewKeyring(path), Log: slog.New(slog.DiscardHandler)}
+	ctx, stop := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() {
+		over <- s.ServeWeb(ctx, l, &tls.Config{Certificates: own.TLS.Certificates})
+	}()
+	defer func() {
+		stop()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	}()
+	c := own.Client()
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := c.PostForm("https://"+l.Addr().String()+"/login", url.Values{"token": {shown}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := resp.Header.Get("Set-Cookie"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got, "__Host-shunt=") || !strings.Contains(got, "Secure") || !strings.Contains(got, "HttpOnly") {
+		t.Errorf("%d, cookie %q", resp.StatusCode, got)
+	}
+	for name, want := range map[string]string{"Strict-Transport-Security": "max-age=31536000", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if resp, err := http.Get("http://" + l.Addr().String() + "/v1/status"); err == nil {
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("HTTP in the clear: %d", resp.StatusCode)
+		}
 	}
 }

@@ -453,6 +453,14 @@ func TestStreamsAreBounded(t *testing.T) {
 		streams = append(streams, stop)
 	}
 	s.wants("", "GET /v1/events", 503, "follow events already")
+	streams[0]()
+	for range 100 { // who goes makes room
+		if code, _ := s.ask("", "GET /v1/events?after=x"); code != http.StatusBadRequest {
+			t.Errorf("a wrong id: %d", code)
+		}
+	}
+	time.Sleep(100 * time.Millisecond)
+	_, streams[0] = s.follow("", "")
 	began := time.Now()
 	s.stop()
 	if took := time.Since(began); took > 5*time.Second {

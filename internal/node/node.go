@@ -166,7 +166,6 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 
 // encrypt opens the listeners of TLS and HTTPS.
 func (n *Node) encrypt(l config.Listen) (err error) {
-	beyond := func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }
 	if len(l.DoT) == 0 && len(l.DoH) == 0 && !slices.ContainsFunc(l.Web, beyond) {
 		return nil
 	}

@@ -26,10 +26,14 @@ func (n *Node) listenWeb(l config.Listen) error {
 		if err != nil {
 			return err
 		}
-		n.web = append(n.web, web{at, !addr.Addr().IsLoopback()})
+		n.web = append(n.web, web{at, beyond(addr)})
 	}
 	return nil
 }
+
+// beyond reports whether others than this machine can reach addr: then HTTP goes
+// encrypted.
+func beyond(addr netip.AddrPort) bool { return !addr.Addr().IsLoopback() }
 
 // AddrsWeb returns where dashboard, API and metrics are served.
 func (n *Node) AddrsWeb() []netip.AddrPort {
