@@ -328,3 +328,36 @@ func TestOldRead(t *testing.T) {
 		s.is("one", providers.Held)
 	})
 }
+
+// TestForceOverNewer: what another node wrote later stays, also for good where
+// that node is gone, until a person says otherwise.
+func TestForceOverNewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{able: atomicAbilities()}
+		fakes := map[string]*fake{"one": f}
+		one := newStage(t, conf("www", "one"), fakes)
+		defer one.stop()
+		one.answers("www A 192.0.2.1")
+		after(5 * time.Second)
+		other := conf("www", "one")
+		other.Node.Name = "ns2"
+		two := newStage(t, other, fakes)
+		two.answers("www A 192.0.2.1")
+		after(2 * time.Minute)
+		two.answers("www A 192.0.2.2")
+		after(5 * time.Second)
+		two.stop()
+		after(time.Hour)
+		one.has("one", "A 192.0.2.2")
+		one.is("one", providers.Held)
+		if err := one.keeper.Push(t.Context(), "one", false); err != nil {
+			t.Error(err)
+		}
+		one.has("one", "A 192.0.2.2")
+		if err := one.keeper.Push(t.Context(), "one", true); err != nil {
+			t.Error(err)
+		}
+		one.has("one", "A 192.0.2.1")
+		one.is("one", providers.InStep)
+	})
+}

@@ -157,6 +157,9 @@ func (w *worker) turn(ctx context.Context) time.Duration {
 			return w.every() - now.Sub(w.checked)
 		}
 	}
+	if force {
+		w.insist()
+	}
 	err := errNothing
 	if w.seen != nil {
 		err = w.push(ctx, all, force, len(orders) > 0)
@@ -190,6 +193,17 @@ func (w *worker) ordered() (force bool, orders []*order) {
 	defer w.mu.Unlock()
 	orders, w.orders = w.orders, nil
 	return slices.ContainsFunc(orders, func(o *order) bool { return o.force }), orders
+}
+
+// insist makes what is answered a decision of now: a person says that it counts
+// more than what another node wrote.
+func (w *worker) insist() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.patientTill = time.Time{}
+	for _, e := range w.entries {
+		e.fresh = true
+	}
 }
 
 // pending reports whether something is to be pushed or to be verified.

@@ -20,8 +20,8 @@ func newPublish(g *global) *cobra.Command {
 		Long: `Compare DNS providers with what is answered, push what differs, and wait until
 their servers serve it. serve does so by itself; this is for not waiting, and for
 what it refused: with --force more names may change or go than the provider's
-max_changes and max_deletes. What others changed is written again, also where
-drift is report.`,
+max_changes and max_deletes, and what another node wrote later is overwritten.
+What others changed is written again, also where drift is report.`,
 		Example: `  shunt publish
   shunt publish --provider cf --force`,
 		Args: usage(cobra.NoArgs),
@@ -40,7 +40,7 @@ drift is report.`,
 		}),
 	}
 	cmd.Flags().StringVar(&provider, "provider", "", "`name` of one of them (default: all)")
-	cmd.Flags().BoolVar(&force, "force", false, "change and delete more than one run may")
+	cmd.Flags().BoolVar(&force, "force", false, "change and delete more than one run may, and overwrite what another node wrote later")
 	return cmd
 }
 
