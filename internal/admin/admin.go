@@ -154,9 +154,13 @@ func answer(w http.ResponseWriter, r *http.Request, h handler) (any, error) {
 	code := http.StatusOK
 	if err != nil {
 		var refused controller.Refused
+		var not forbidden
 		v, code = Fault{Error: err.Error()}, http.StatusBadRequest
 		if errors.As(err, &refused) {
 			v, code = Fault{err.Error(), true}, http.StatusConflict
+		}
+		if errors.As(err, &not) {
+			code = http.StatusForbidden
 		}
 	}
 	reply(w, code, v)

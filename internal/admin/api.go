@@ -76,7 +76,7 @@ func routes() []route {
 		{at: "POST /v1/publish", id: "publish", right: write, says: "Compare DNS providers with what is answered, push what differs, and wait for it.", takes: Change{}, gives: []providers.Status{},
 			query: []param{{"provider", "one of them; default: all"}},
 			do:    func(s *Server) handler { return s.publish }, state: pushState},
-		{at: "PUT /v1/feeds/{pool}", id: "feed", right: feed, says: "Say how a pool is, as a feed of the configuration, until a time is over.", takes: FeedRequest{}, gives: FeedAnswer{},
+		{at: "PUT /v1/feeds/{pool}", id: "feed", right: feed, says: "Say how a pool is, as a feed of the configuration, until a time is over. A token with the right to feed speaks only for the feeds that it is for.", takes: FeedRequest{}, gives: FeedAnswer{},
 			do: func(s *Server) handler { return s.setFeed }},
 		{at: "DELETE /v1/feeds/{pool}", id: "feed.clear", right: feed, says: "Take back what a feed says of a pool.", gives: Empty{},
 			query: []param{{"source", "the feed"}, {"part", "one of several things that it says; default: all"}}, do: func(s *Server) handler { return s.clearFeed }},
@@ -142,15 +142,16 @@ func (s *Server) guarded(rt route, do handler) http.Handler {
 		d := s.deed(rt, r, body)
 		var given any
 		if who.Rights.covers(rt.right) {
-			given, err = answer(w, r, do)
-		} else {
-			from, now := remote(r), time.Now()
-			if !s.denied.left(from, now, deniedAtOnce) {
-				slowDown(w, errForbidden.Error())
+			var not forbidden
+			if given, err = answer(w, r, do); errors.As(err, &not) && !s.deny(r) {
 				return // what was noted already is not to be pushed out of the log
 			}
-			s.denied.wrong(from, now)
-			err = errForbidden
+		} else {
+			err = s.lacks(rt.right)
+			if !s.deny(r) {
+				slowDown(w, err.Error())
+				return
+			}
 			fail(w, http.StatusForbidden, err.Error())
 		}
 		if q, ok := given.(interface{ same() bool }); ok && q.same() {
@@ -158,6 +159,25 @@ func (s *Server) guarded(rt route, do handler) http.Handler {
 		}
 		s.finish(d, rt, r, err)
 	})
+}
+
+// deny notes that r was to do what its sender may not; false where there were
+// too many of those from there to note each.
+func (s *Server) deny(r *http.Request) bool {
+	from, now := remote(r), time.Now()
+	if !s.denied.left(from, now, deniedAtOnce) {
+		return false
+	}
+	s.denied.wrong(from, now)
+	return true
+}
+
+// lacks says that a request needs a right which its sender has not.
+func (s *Server) lacks(need Rights) forbidden {
+	if s.Tokens == nil {
+		return forbidden("this needs the right to " + need.String() + ", which nobody has over listen.web as long as listen.tokens names no file (shunt token new makes a token)")
+	}
+	return forbidden("this needs the right to " + need.String() + ", which this token does not have")
 }
 
 // maxBody is how many octets the body of a request may have.
@@ -190,10 +210,11 @@ func (s *Server) deed(rt route, r *http.Request, body []byte) Deed {
 // finish notes how it went.
 func (s *Server) finish(d Deed, rt route, r *http.Request, err error) {
 	var refused controller.Refused
+	var not forbidden
 	d.Outcome = Done
 	switch {
 	case err == nil:
-	case errors.As(err, &refused), errors.Is(err, errForbidden):
+	case errors.As(err, &refused), errors.As(err, &not):
 		d.Outcome, d.Error = Refused, err.Error()
 	default:
 		d.Outcome, d.Error = Failed, err.Error()

@@ -39,6 +39,9 @@ func (s *Server) setFeed(r *http.Request) (any, error) {
 	if err := decode(r, &q); err != nil {
 		return nil, err
 	}
+	if err := WhoOf(r.Context()).speaks(q.Source); err != nil {
+		return nil, err
+	}
 	w := controller.Word{Pool: r.PathValue("pool"), Source: q.Source, Part: q.Part, Up: q.Up, Availability: q.Availability, Latency: q.Latency,
 		Load: q.Load, Weight: q.Weight, Reason: q.Reason}
 	if q.For != "" {
@@ -56,6 +59,9 @@ func (s *Server) setFeed(r *http.Request) (any, error) {
 
 func (s *Server) clearFeed(r *http.Request) (any, error) {
 	q := r.URL.Query()
+	if err := WhoOf(r.Context()).speaks(q.Get("source")); err != nil {
+		return nil, err
+	}
 	return Empty{}, s.Controller.ClearFeed(r.Context(), r.PathValue("pool"), q.Get("source"), q.Get("part"))
 }
 
@@ -93,6 +99,9 @@ func (s *Server) firing(r *http.Request) (any, error) {
 	source := r.URL.Query().Get("source")
 	if source == "" {
 		source = "alertmanager"
+	}
+	if err := WhoOf(r.Context()).speaks(source); err != nil {
+		return nil, err
 	}
 	out := FiringAnswer{}
 	var errs []error

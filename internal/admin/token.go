@@ -27,7 +27,20 @@ type Token struct {
 	Name    string
 	Rights  Rights
 	Expires time.Time // UTC, whole seconds
+	Feeds   []string  // that one may speak for who may only feed; none: the one of the token's name
 	hash    [sha256.Size]byte
+}
+
+// SpeaksFor lists the feeds that the bearer of t may speak for; nil for one who
+// may write, who may speak for all, and for one who may not feed.
+func (t Token) SpeaksFor() []string {
+	switch {
+	case t.Rights != feed:
+		return nil
+	case len(t.Feeds) == 0:
+		return []string{t.Name}
+	}
+	return t.Feeds
 }
 
 const (
@@ -39,35 +52,53 @@ const (
 
 	tokenPrefix  = "shunt_" // so that scanners for leaked secrets know one
 	maxTokenFile = 1 << 20  // octets
+	mostFeeds    = 10       // that a token names: MostTokens of them fit into a file
 )
+
+// errNoToken is for a line of the file that has not the parts of one.
+var errNoToken = errors.New("this is no token: name, rights, end, hash, and perhaps feeds (shunt token new writes one)")
 
 // tokenName is what a token may be called.
 var tokenName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._@-]{0,61}[a-zA-Z0-9])?$`)
 
 // NewToken makes a token, and returns what its bearer shows: it is written
-// down nowhere else.
-func NewToken(name, rights string, expires time.Time) (t Token, shown string, err error) {
+// down nowhere else. Feeds are those it may speak for, where its right is to
+// feed; with none it is the feed of its own name.
+func NewToken(name, rights string, expires time.Time, feeds ...string) (t Token, shown string, err error) {
 	r, ok := parseRights(rights)
 	switch {
 	case !tokenName.MatchString(name):
 		return t, "", fmt.Errorf("%q is no name for a token (write 1 to 63 letters, digits, and . _ @ - inside)", name)
 	case !ok:
 		return t, "", fmt.Errorf("%q is no right (write read, write or feed)", rights)
+	case len(feeds) > 0 && r != feed:
+		return t, "", errors.New("feeds are for the right to feed: who may write speaks for all of them, and who may read for none")
+	case len(feeds) > mostFeeds:
+		return t, "", fmt.Errorf("a token speaks for at most %d feeds", mostFeeds)
+	}
+	for _, f := range feeds {
+		if !tokenName.MatchString(f) {
+			return t, "", fmt.Errorf("%q is no name of a feed", f)
+		}
 	}
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
 	shown = tokenPrefix + base64.RawURLEncoding.EncodeToString(secret[:])
-	return Token{name, r, expires.UTC().Truncate(time.Second), sha256.Sum256([]byte(shown))}, shown, nil
+	return Token{name, r, expires.UTC().Truncate(time.Second), feeds, sha256.Sum256([]byte(shown))}, shown, nil
 }
 
 // line returns t as it stands in a file.
 func (t Token) line() string {
-	return fmt.Sprintf("%s %s %s %s", t.Name, t.Rights, t.Expires.Format(time.RFC3339), hex.EncodeToString(t.hash[:]))
+	line := fmt.Sprintf("%s %s %s %s", t.Name, t.Rights, t.Expires.Format(time.RFC3339), hex.EncodeToString(t.hash[:]))
+	if len(t.Feeds) > 0 {
+		line += " " + strings.Join(t.Feeds, ",")
+	}
+	return line
 }
 
 // parseTokens reads the tokens of a file: a line for each, with its name, its
-// rights, its end and its hash. Empty lines and those that begin with # are
-// left out.
+// rights, its end, its hash, and the feeds that it may speak for where those are
+// not the one of its name. Empty lines and those that begin with # are left out.
 func parseTokens(text []byte) ([]Token, error) {
 	var list []Token
 	lines := bufio.NewScanner(bytes.NewReader(text))
@@ -92,8 +123,8 @@ func parseTokens(text []byte) ([]Token, error) {
 
 func parseToken(line string) (t Token, err error) {
 	f := strings.Fields(line)
-	if len(f) != 4 {
-		return t, errors.New("this is no token: name, rights, end, hash (shunt token new writes one)")
+	if len(f) != 4 && len(f) != 5 {
+		return t, errNoToken
 	}
 	var ok bool
 	t.Name = f[0]
@@ -105,9 +136,16 @@ func parseToken(line string) (t Token, err error) {
 	}
 	hash, err := hex.DecodeString(f[3])
 	if err != nil || len(hash) != sha256.Size || !tokenName.MatchString(t.Name) {
-		return t, errors.New("this is no token: name, rights, end, hash (shunt token new writes one)")
+		return t, errNoToken
 	}
 	copy(t.hash[:], hash)
+	if len(f) == 4 {
+		return t, nil
+	}
+	t.Feeds = strings.Split(f[4], ",")
+	if t.Rights != feed || len(t.Feeds) > mostFeeds || slices.ContainsFunc(t.Feeds, func(name string) bool { return !tokenName.MatchString(name) }) {
+		return t, fmt.Errorf("%q is no list of feeds that a token with the right to feed speaks for", f[4])
+	}
 	return t, nil
 }
 
@@ -162,7 +200,7 @@ func ChangeTokens(path, owner string, change func([]Token) ([]Token, error)) err
 // becomes that user can read it, and for "" whose it was; else it is who writes.
 func WriteTokens(path string, list []Token, owner string) error {
 	var b strings.Builder
-	b.WriteString("# Tokens of shunt's API: name, rights, end, hash. shunt token writes this file.\n")
+	b.WriteString("# Tokens of shunt's API: name, rights, end, hash, feeds. shunt token writes this file.\n")
 	for _, t := range list {
 		b.WriteString(t.line() + "\n")
 	}

@@ -37,6 +37,23 @@ func TestTokenFile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
+	feeds, _, err := NewToken("edge", "feed", end, "rum", "logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = append(list, feeds)
+	if _, _, err := NewToken("kim", "write", end, "rum"); err == nil {
+		t.Error("one who may write was bound to a feed")
+	}
+	if _, _, err := NewToken("rum", "feed", end, "a b"); err == nil {
+		t.Error("a feed of two words was taken")
+	}
+	if err := WriteTokens(path, list, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadTokens(path); err != nil || fmt.Sprint(got) != fmt.Sprint(list) {
+		t.Errorf("%v %v, want %v", got, err, list)
+	}
 	for _, c := range []struct{ name, rights string }{{"", "read"}, {"two words", "read"}, {"-x", "read"}, {strings.Repeat("x", 64), "read"}, {"x", "all"}, {"x", ""}, {"x\ny", "read"}} {
 		if _, _, err := NewToken(c.name, c.rights, end); err == nil {
 			t.Errorf("%q with rights %q was made", c.name, c.rights)
@@ -50,6 +67,9 @@ func TestParseTokens(t *testing.T) {
 		{"# nothing\n\n", "0"},
 		{"kim write 2026-01-01T00:00:00Z " + hash + "\n", "1"},
 		{"kim write 2026-01-01T00:00:00Z " + hash, "1"},
+		{"rum feed 2026-01-01T00:00:00Z " + hash + " rum,logs", "1"},
+		{"rum feed 2026-01-01T00:00:00Z " + hash + " rum,", "is no list of feeds"},
+		{"kim write 2026-01-01T00:00:00Z " + hash + " rum", "is no list of feeds"},
 		{"kim write 2026-01-01T00:00:00Z", "line 1: this is no token"},
 		{"\nkim all 2026-01-01T00:00:00Z " + hash, `line 2: "all" is no right`},
 		{"kim read soon " + hash, `"soon" is no moment`},

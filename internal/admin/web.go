@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -191,7 +190,7 @@ func (s *Server) know(w http.ResponseWriter, r *http.Request, secure bool) (who 
 	if kind, shown, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(kind, "Bearer") {
 		t, ok := s.Tokens.Find(strings.TrimSpace(shown), now)
 		if ok {
-			who.Name, who.Rights, who.token = t.Name, t.Rights, t.hash
+			who.Name, who.Rights, who.Feeds, who.token = t.Name, t.Rights, t.SpeaksFor(), t.hash
 			return who, true
 		}
 		if !s.tries.left(from, now, triesAtOnce) {
@@ -209,7 +208,7 @@ func (s *Server) know(w http.ResponseWriter, r *http.Request, secure bool) (who 
 	}
 	if hash, open := s.sessions.token(cookie.Value, now); open {
 		if t, ok := s.Tokens.find(hash, now); ok {
-			who.Name, who.Rights, who.Session, who.token, who.cookie = t.Name, t.Rights, true, hash, cookie.Value
+			who.Name, who.Rights, who.Feeds, who.Session, who.token, who.cookie = t.Name, t.Rights, t.SpeaksFor(), true, hash, cookie.Value
 		}
 	}
 	return who, true
@@ -308,6 +307,3 @@ func (s *Server) serve(ctx context.Context, srv *http.Server, l net.Listener) er
 
 // stopKey is where a request finds the context that ends when its server does.
 type stopKey struct{}
-
-// errForbidden is what one is told who may not do what they ask for.
-var errForbidden = errors.New("this needs the right to write, which this token does not have")

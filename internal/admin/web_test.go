@@ -323,7 +323,8 @@ func TestLoopbackWithoutTokens(t *testing.T) {
 	s.wants("", "GET /v1/status", 200, "", "Host: localhost:8053")
 	s.wants("", "GET /v1/status", 200, "", "Host: [::1]:8053")
 	s.wants("", "GET /v1/status", 421, "listen.tokens", "Host: rebound.example")
-	s.wants("", "DELETE /v1/freeze", 403, "right to write")
+	s.wants("", "DELETE /v1/freeze", 403, "right to write, which nobody has over listen.web as long as listen.tokens names no file")
+	s.wants("", `PUT /v1/feeds/{pool=alpha} {"source":"rum","up":true}`, 403, "right to feed, which nobody has")
 	s.wants("", "POST /v1/reload {}", 403, "")
 	// Pages of others cannot read answers; they do not get any, either.
 	s.wants("", "GET /v1/plan", 403, "another site", "Sec-Fetch-Site: cross-site")

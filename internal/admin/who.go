@@ -3,7 +3,10 @@ package admin
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Rights are what somebody may do.
@@ -65,7 +68,8 @@ type Who struct {
 	Name    string // of the token, or of the user at the other end of the control socket; "" for one who need not say
 	Via     string // socket, or web and the address
 	Rights  Rights
-	Session bool // logged in with a browser, and may log out
+	Feeds   []string // that one may speak for who may only feed
+	Session bool     // logged in with a browser, and may log out
 
 	token  [sha256.Size]byte // hash of the token; zero over the control socket, and where nobody needs one
 	cookie string            // of the session
@@ -82,6 +86,19 @@ func WhoOf(ctx context.Context) Who {
 	w, _ := ctx.Value(whoKey{}).(Who)
 	return w
 }
+
+// speaks returns why w may not speak for the feed source; nil where w may.
+func (w Who) speaks(source string) error {
+	if w.Rights.Write || slices.Contains(w.Feeds, source) {
+		return nil
+	}
+	return forbidden(fmt.Sprintf("this token may not speak for feed %q", source) + ": it may for " + strings.Join(w.Feeds, ", ") + " (shunt token new NAME --rights feed --feeds FEED)")
+}
+
+// A forbidden is what one is told who may not do what they ask for.
+type forbidden string
+
+func (f forbidden) Error() string { return string(f) }
 
 // RightsOf returns what the one may do whom the request of ctx is from.
 func RightsOf(ctx context.Context) Rights { return WhoOf(ctx).Rights }

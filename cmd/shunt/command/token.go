@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,7 @@ func (t *tokens) change(f func([]admin.Token) ([]admin.Token, error)) error {
 type tokenAnswer struct {
 	Name    string    `json:"name"`
 	Rights  string    `json:"rights"`
+	Feeds   []string  `json:"feeds,omitempty"` // that it speaks for, where its right is to feed
 	Expires time.Time `json:"expires"`
 	Ended   bool      `json:"ended"`
 	Token   string    `json:"token,omitempty"` // when it is made, and never again
@@ -74,13 +76,15 @@ type tokenAnswer struct {
 
 func newTokenNew(t *tokens) *cobra.Command {
 	var rights string
+	var feeds []string
 	lasts := span{least: time.Second, most: admin.LongestToken}
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Make a token, and show it this once",
 		Example: `  shunt token new grafana --rights read --for 365d
   shunt token new kim --rights write --for 90d
-  shunt token new rum --rights feed --for 365d`,
+  shunt token new rum --rights feed --for 365d
+  shunt token new edge --rights feed --feeds rum,logs --for 365d`,
 		Args: takes(1, 1),
 		PreRunE: func(c *cobra.Command, _ []string) error {
 			if err := need(c, "rights", "for"); err != nil {
@@ -93,7 +97,7 @@ func newTokenNew(t *tokens) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			now := time.Now()
-			made, shown, err := admin.NewToken(args[0], rights, now.Add(lasts.d))
+			made, shown, err := admin.NewToken(args[0], rights, now.Add(lasts.d), feeds...)
 			if err != nil {
 				return err
 			}
@@ -107,15 +111,24 @@ func newTokenNew(t *tokens) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(c.OutOrStdout(), tokenAnswer{made.Name, rights, made.Expires, false, shown}, func() {
+			return t.print(c.OutOrStdout(), tokenAnswer{made.Name, rights, made.SpeaksFor(), made.Expires, false, shown}, func() {
 				fmt.Fprintln(c.OutOrStdout(), shown)
-				fmt.Fprintf(c.ErrOrStderr(), "%s may %s until %s; the token is shown this once\n", made.Name, rights, stamp(made.Expires))
+				fmt.Fprintf(c.ErrOrStderr(), "%s may %s until %s; the token is shown this once\n", made.Name, mayDo(made), stamp(made.Expires))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&rights, "rights", "", "what its bearer may do: read, write, or feed: only say how pools are (required)")
+	cmd.Flags().StringSliceVar(&feeds, "feeds", nil, "`feeds` that one with the right to feed speaks for, as rum,logs (default the one called NAME)")
 	cmd.Flags().Var(&lasts, "for", "`duration` until it ends, as 90d; at most 398d (required)")
 	return cmd
+}
+
+// mayDo says what the bearer of x may do.
+func mayDo(x admin.Token) string {
+	if feeds := x.SpeaksFor(); len(feeds) > 0 {
+		return x.Rights.String() + " as " + strings.Join(feeds, ", ")
+	}
+	return x.Rights.String()
 }
 
 func newTokenList(t *tokens) *cobra.Command {
@@ -135,8 +148,8 @@ func newTokenList(t *tokens) *cobra.Command {
 			rows := [][]string{{"TOKEN", "RIGHTS", "ENDS"}}
 			for _, x := range list {
 				left := time.Until(x.Expires)
-				out = append(out, tokenAnswer{Name: x.Name, Rights: x.Rights.String(), Expires: x.Expires, Ended: left <= 0})
-				rows = append(rows, []string{x.Name, x.Rights.String(), ends(left)})
+				out = append(out, tokenAnswer{Name: x.Name, Rights: x.Rights.String(), Feeds: x.SpeaksFor(), Expires: x.Expires, Ended: left <= 0})
+				rows = append(rows, []string{x.Name, mayDo(x), ends(left)})
 			}
 			return t.print(c.OutOrStdout(), out, func() {
 				if len(out) == 0 {
