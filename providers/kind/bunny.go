@@ -46,7 +46,7 @@ func newBunny(a config.Account) (Provider, error) {
 // Abilities says what Bunny DNS can do.
 func (b *bunny) Abilities() Abilities {
 	return Abilities{
-		Batch:  100,
+		Batch:  fewBlind,
 		MinTTL: bunnyFloor * time.Second,
 		Alias:  true,
 		Types:  []string{"ALIAS", "CAA", "MX", "NS", "PTR", "SRV"},

@@ -42,7 +42,7 @@ func newDigitalOcean(a config.Account) (Provider, error) {
 // Abilities are those of every account.
 func (d *digitalOcean) Abilities() Abilities {
 	return Abilities{
-		Batch:  100, // made one by one
+		Batch:  fewBlind,
 		Rate:   3.5, // 250 a minute, and 5,000 an hour
 		Burst:  40,
 		MinTTL: 30 * time.Second,

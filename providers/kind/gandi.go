@@ -37,7 +37,7 @@ func newGandi(a config.Account) (Provider, error) {
 // and ALIAS, which stands beside other records of the apex.
 func (g *gandi) Abilities() Abilities {
 	return Abilities{
-		Batch:  100,
+		Batch:  fewBlind,
 		Rate:   16,
 		MinTTL: gandiFloor * time.Second,
 		Alias:  true,

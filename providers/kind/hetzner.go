@@ -43,7 +43,7 @@ func newHetzner(a config.Account) (Provider, error) {
 // which may come at once: no rate that would slow a few down.
 func (h *hetzner) Abilities() Abilities {
 	return Abilities{
-		Batch:  100,
+		Batch:  fewBlind,
 		MinTTL: hetznerFloor * time.Second,
 		Types:  []string{"CAA", "HTTPS", "MX", "NS", "PTR", "SRV", "SVCB", "TLSA"},
 	}

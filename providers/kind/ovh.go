@@ -57,7 +57,7 @@ func newOVH(a config.Account) (Provider, error) {
 // Abilities says what OVHcloud can do.
 func (o *ovhCloud) Abilities() Abilities {
 	return Abilities{
-		Batch:   100,
+		Batch:   fewBlind,
 		Publish: true,
 		MinTTL:  ovhFloor * time.Second,
 		Types:   []string{"CAA", "DNAME", "HTTPS", "MX", "NS", "PTR", "SRV", "SSHFP", "SVCB", "TLSA"},

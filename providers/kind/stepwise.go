@@ -14,6 +14,11 @@ import (
 // an empty one: what could not be read is not taken for empty.
 var errNoList = errors.New("the answer holds no list of records")
 
+// fewBlind is the Batch of kinds whose changes are made one by one and without
+// compare and set: their one look before should not be much older than the last
+// of them, nor should news wait for many.
+const fewBlind = 20
+
 // PutBack is how long it may take, once a call was told to end, to put back what
 // went to make room for what did not come.
 const PutBack = 5 * time.Second

@@ -79,6 +79,8 @@ func checkAbilities(t *testing.T, name string, a kind.Abilities, p kind.Provider
 		t.Errorf("%s claims abilities that need Apply, which it has not", name)
 	case a.Batch < 0 || a.Rate < 0 || a.MinTTL < 0 || a.MinTTL > time.Hour:
 		t.Errorf("%s: %+v", name, a)
+	case !a.Atomic && !a.Expects && a.Batch > 20:
+		t.Errorf("%s would change %d names' records one by one after one look", name, a.Batch)
 	case !slices.IsSorted(a.TTLs):
 		t.Errorf("%s: its TTLs are not in order", name)
 	}
