@@ -207,7 +207,7 @@ func (r *reader) parse(cfg *Config, text []byte, o Overrides, dir string) error 
 	r.circular(cfg, lists.Pools)
 	cfg.Feeds = r.feeds(lists.Feeds, pools)
 	cfg.Drills = r.drills(lists.Drills, pools, cfg.Zones)
-	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o.Env, dir)
+	cfg.Providers = r.providers(lists.Providers, cfg.Zones, o, dir)
 	cfg.Taps = r.taps(lists.Taps, dir)
 	cfg.Alerts = r.alerts(lists.Alerts, o.Env, dir)
 	var keys map[string]place

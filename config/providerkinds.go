@@ -15,6 +15,7 @@ type ProviderKey struct {
 	Secret   bool
 	Required bool   // in the file, or for a secret in the environment
 	Default  string // of a value
+	Form     string // that it is to have: URL, base64 or HMAC; "": any
 	Help     string // with an example
 }
 
@@ -27,8 +28,8 @@ func ProviderKinds() []ProviderKind {
 	return []ProviderKind{
 		{"rfc2136", "BIND, Knot and other servers, by dynamic update", "required: host:port of the primary server", []ProviderKey{
 			{Name: "key", Help: "name of the TSIG key; without one, updates are not signed"},
-			{Name: "algorithm", Default: "hmac-sha256", Help: "hmac-sha256, hmac-sha384 or hmac-sha512"},
-			{Name: "secret", Secret: true, Help: "the TSIG key in base64, as tsig-keygen prints it"},
+			{Name: "algorithm", Default: "hmac-sha256", Form: asHMAC, Help: "hmac-sha256, hmac-sha384 or hmac-sha512"},
+			{Name: "secret", Secret: true, Form: asBase64, Help: "the TSIG key in base64, as tsig-keygen prints it"},
 		}},
 		{"powerdns", "PowerDNS Authoritative Server", "required: base URL of its API, as http://127.0.0.1:8081", []ProviderKey{
 			{Name: "server_id", Default: "localhost", Help: "the server among those that the API speaks for"},
@@ -53,7 +54,7 @@ func ProviderKinds() []ProviderKind {
 			{Name: "client_id", Required: true, Help: "of the application"},
 			{Name: "subscription_id", Required: true, Help: "that the zones are in"},
 			{Name: "resource_group", Required: true, Help: "that the zones are in"},
-			{Name: "authority", Default: "https://login.microsoftonline.com", Help: "where tokens are had; a national cloud has its own"},
+			{Name: "authority", Default: "https://login.microsoftonline.com", Form: asBaseURL, Help: "where tokens are had; a national cloud has its own"},
 			{Name: "client_secret", Secret: true, Required: true, Help: "of the application"},
 		}},
 		{"ovh", "OVHcloud", "base URL", []ProviderKey{

@@ -66,6 +66,7 @@ type secretFile struct {
 	name     string
 	at       path
 	s        scalar // as it was written
+	form     string // that it is to have
 }
 
 // secretPrefix begins the variables that hold secrets of providers.
@@ -78,13 +79,14 @@ type providerReader struct {
 	env      map[string]string // variables of secrets that nobody took yet
 	zones    map[string]place
 	services map[string]place
-	i        int // index of the provider in Config.Providers
+	modules  []string // of the build; nil: not known
+	i        int      // index of the provider in Config.Providers
 }
 
 // providers makes the providers.
-func (r *reader) providers(list []rawProvider, zones []Zone, env []string, dir string) []Provider {
-	w := &providerReader{reader: r, dir: dir, env: map[string]string{}, zones: map[string]place{}, services: map[string]place{}}
-	for _, e := range env {
+func (r *reader) providers(list []rawProvider, zones []Zone, o Overrides, dir string) []Provider {
+	w := &providerReader{reader: r, dir: dir, modules: o.Modules, env: map[string]string{}, zones: map[string]place{}, services: map[string]place{}}
+	for _, e := range o.Env {
 		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, secretPrefix) {
 			w.env[name] = value
 		}
@@ -213,16 +215,21 @@ func (w *providerReader) account(p path, kind, name string, n *yaml.Node, line i
 	if need, ok := strings.CutPrefix(row.Endpoint, "required: "); ok && a.Endpoint == "" && !given[0].bad {
 		w.problem(p, at(line), "the account has no endpoint", "write endpoint: "+need)
 	}
+	w.endpoint(p, kind, given[0])
 	for i, k := range row.Keys {
 		s := given[i+1]
 		if k.Secret {
-			w.secretOf(p, k.Name, name, s, line, k.Required, a)
+			w.secretOf(p, k, name, s, line, a)
 			continue
 		}
 		if k.Required && s.missing() || s.set() && s.text == "" && k.Required {
 			w.problem(p, at(line), "the account has no "+k.Name, "write "+k.Name+": "+k.Help)
 		}
+		w.form(p, k, s)
 		a.Values[k.Name] = s.or(k.Default)
+	}
+	if kind == "rfc2136" {
+		w.together(p, name, given[1], line, a)
 	}
 	return a
 }
@@ -237,22 +244,26 @@ func written(k ProviderKey) string {
 
 // secretOf takes a secret from the environment, or notes the file that it is
 // to be read from. The environment outranks the file, as everywhere.
-func (w *providerReader) secretOf(p path, key, provider string, s scalar, line int32, required bool, a Account) {
+func (w *providerReader) secretOf(p path, k ProviderKey, provider string, s scalar, line int32, a Account) {
+	key := k.Name
 	variable := SecretVariable(provider, key)
 	value, ok := w.env[variable]
 	delete(w.env, variable)
 	switch q := p.sub(key + "_file"); {
 	case ok && strings.TrimSpace(value) == "":
 		w.problem(q, scalar{from: source(variable)}, "the variable holds no secret", "set or unset it")
+	case ok && !spells(k.Form, strings.TrimSpace(value)):
+		w.problem(q, scalar{from: source(variable)}, "the secret is not base64", notBase64)
+		fallthrough // it is there
 	case ok:
 		a.Secrets[key] = NewSecret(strings.TrimSpace(value))
-	case s.set() && s.text == "" && required:
+	case s.set() && s.text == "" && k.Required:
 		w.problem(q, s, "the file has no name", "name the file that holds the secret, or set "+variable)
 	case s.set() && s.text != "":
 		file := w.filePath(q, s, w.dir)
 		a.Files[key] = file
-		w.secrets = append(w.secrets, secretFile{w.i, key, q, s})
-	case s.missing() && required:
+		w.secrets = append(w.secrets, secretFile{w.i, key, q, s, k.Form})
+	case s.missing() && k.Required:
 		w.problem(p, at(line), "the account has no "+key, "write "+key+"_file: FILE, or set "+variable)
 	}
 }
@@ -272,6 +283,8 @@ func (w *providerReader) custom(p path, name string, raw *rawCustom) Account {
 	}
 	if i := slices.IndexFunc(ProviderKinds(), func(k ProviderKind) bool { return k.Kind == raw.Module.text }); i >= 0 {
 		w.problem(p.sub("module"), raw.Module, raw.Module.text+" is built in", "write "+raw.Module.text+": instead of custom:")
+	} else {
+		w.registered(p, raw.Module)
 	}
 	pair := func(key string, i int, s scalar) (name, value string) {
 		name, value, ok := strings.Cut(s.text, ":")
@@ -297,7 +310,7 @@ func (w *providerReader) custom(p path, name string, raw *rawCustom) Account {
 		if key, value := pair("secret_files", i, s); key != "" {
 			s.text = value
 			a.Files[key] = w.filePath(p.sub("secret_files").item(i), s, w.dir)
-			w.secrets = append(w.secrets, secretFile{w.i, key, p.sub("secret_files").item(i), s})
+			w.secrets = append(w.secrets, secretFile{w.i, key, p.sub("secret_files").item(i), s, ""})
 		}
 	}
 	prefix := SecretVariable(name, "")
@@ -369,6 +382,10 @@ func (r *reader) providerSecrets(list []Provider) {
 		text, err := readSecret(file)
 		if err != nil {
 			r.problem(f.at, f.s, err.Error(), "let it hold the secret and nothing else, mode 0600")
+			continue
+		}
+		if !spells(f.form, text) {
+			r.problem(f.at, f.s, file+" is not base64", notBase64)
 			continue
 		}
 		list[f.provider].Account.Secrets[f.name] = NewSecret(text)

@@ -18,6 +18,7 @@ type Overrides struct {
 	Env      []string  // as os.Environ() gives it; only SHUNT_* count
 	Flags    []Setting // those that were given
 	Hostname string    // of the machine: the default of node.name. "" makes it localhost
+	Modules  []string  // for DNS providers that the build has beside those of ProviderKinds; nil: not known
 
 	Instead map[string]string // files to read in place of others, by the absolute, clean path of those; Config.Path stays as it is
 }

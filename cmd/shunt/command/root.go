@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -132,7 +134,14 @@ func (g *global) load(flags []config.Setting, instead map[string]string) (*confi
 		return nil, err
 	}
 	host, _ := os.Hostname() // without one, the configuration must name the node or accept the default
-	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host, Instead: instead})
+	return config.Load(path, config.Overrides{Env: os.Environ(), Flags: flags, Hostname: host, Instead: instead, Modules: g.modules()})
+}
+
+// modules lists the names of the modules that this build brings along.
+func (g *global) modules() []string {
+	list := slices.AppendSeq([]string{}, maps.Keys(g.custom))
+	slices.Sort(list)
+	return list
 }
 
 // control returns the path of the control socket and who named it: the flag,
