@@ -80,7 +80,7 @@ func routes() []route {
 			do: func(s *Server) handler { return s.setFeed }},
 		{at: "DELETE /v1/feeds/{pool}", id: "feed.clear", right: feed, says: "Take back what a feed says of a pool.", gives: Empty{},
 			query: []param{{"source", "the feed"}, {"part", "one of several things that it says; default: all"}}, do: func(s *Server) handler { return s.clearFeed }},
-		{at: "POST /v1/feeds/alertmanager", id: "feed.alertmanager", right: feed, says: "Take alerts as Alertmanager's webhook sends them: one that fires says that the pool of its label pool is down.", takes: Firing{}, gives: FiringAnswer{},
+		{at: "POST /v1/feeds/alertmanager", id: "feed.alertmanager", right: feed, says: "Take alerts as Alertmanager's webhook sends them: one that fires says that the pool of its label pool is down. Those of other pools are ignored; one that is malformed makes all of them fail, and nothing is applied.", takes: Firing{}, gives: FiringAnswer{},
 			query: []param{{"source", "the feed; default alertmanager"}}, do: func(s *Server) handler { return s.firing }},
 		{at: "GET /v1/alerts", id: "alerts", right: read, says: "The routes by which people hear of alarms, and how they go.", gives: []alert.Status{},
 			do: func(s *Server) handler { return s.alertRoutes }},

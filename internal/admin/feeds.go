@@ -1,10 +1,13 @@
 package admin
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/shunt-dns/shunt/config"
@@ -81,9 +84,10 @@ type FiringAlert struct {
 
 // A FiringAnswer says what was made of alerts.
 type FiringAnswer struct {
-	Taken   int  `json:"taken"`
-	Ignored int  `json:"ignored"` // without a label pool
-	Changed bool `json:"changed"` // some said something else before
+	Taken   int      `json:"taken"`
+	Ignored int      `json:"ignored"`       // without a label pool, or of a pool that is none of ours or not one of the feed's
+	Why     []string `json:"why,omitempty"` // those with a label pool were ignored, ten reasons at most
+	Changed bool     `json:"changed"`       // some said something else before
 }
 
 // same reports whether there is nothing to note.
@@ -103,48 +107,67 @@ func (s *Server) firing(r *http.Request) (any, error) {
 	if err := WhoOf(r.Context()).speaks(source); err != nil {
 		return nil, err
 	}
-	out := FiringAnswer{}
-	var errs []error
-	for _, a := range q.Alerts {
-		pool := a.Labels["pool"]
-		if pool == "" {
-			out.Ignored++
-			continue
-		}
-		changed, err := s.alert(r, source, pool, a)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out.Taken++
-		out.Changed = out.Changed || changed
+	words, err := alerts(q.Alerts, source)
+	if err != nil {
+		return nil, err
 	}
-	return out, errors.Join(errs...)
+	out := FiringAnswer{Ignored: len(q.Alerts) - len(words)}
+	for _, w := range words {
+		changed, err := s.alert(r.Context(), w)
+		var not controller.NotHeard
+		switch {
+		case errors.As(err, &not):
+			out.Ignored++
+			if len(out.Why) < mostWhy && !slices.Contains(out.Why, err.Error()) {
+				out.Why = append(out.Why, err.Error())
+			}
+		case err != nil:
+			return nil, err
+		default:
+			out.Taken++
+			out.Changed = out.Changed || changed
+		}
+	}
+	return out, nil
 }
 
-// alert takes one alert.
-func (s *Server) alert(r *http.Request, source, pool string, a FiringAlert) (changed bool, err error) {
-	part := a.Fingerprint
-	if part == "" {
-		part = a.Labels["alertname"]
+// mostWhy is how many reasons are told for which alerts were ignored.
+const mostWhy = 10
+
+// alerts reads what alerts say as source, those left out that have no pool. One
+// that is no alert makes all of them none: nothing is applied yet.
+//
+//	status     says
+//	firing     down
+//	resolved   nothing any longer: Up is nil
+//	another    an error
+func alerts(list []FiringAlert, source string) ([]controller.Word, error) {
+	var words []controller.Word
+	for _, a := range list {
+		w := controller.Word{Pool: a.Labels["pool"], Source: source, Part: cmp.Or(a.Fingerprint, a.Labels["alertname"], "alert")}
+		if w.Pool == "" {
+			continue
+		}
+		switch a.Status {
+		case "resolved":
+		case "firing":
+			w.Up = new(bool)
+			w.Reason = shorten(cmp.Or(a.Annotations["summary"], a.Annotations["description"], "alert "+a.Labels["alertname"]+" fires"), 400)
+		default:
+			return nil, fmt.Errorf("alert of pool %s: status %q is neither firing nor resolved", w.Pool, a.Status)
+		}
+		w.Part = shorten(w.Part, 150)
+		words = append(words, w)
 	}
-	if part == "" {
-		part = "alert"
+	return words, nil
+}
+
+// alert takes what one alert says.
+func (s *Server) alert(ctx context.Context, w controller.Word) (changed bool, err error) {
+	if w.Up == nil {
+		return s.Controller.ClearFeed(ctx, w.Pool, w.Source, w.Part) == nil, nil // one that we do not know is none
 	}
-	if a.Status == "resolved" {
-		return s.Controller.ClearFeed(r.Context(), pool, source, part) == nil, nil // one that we do not know is none
-	}
-	if a.Status != "firing" {
-		return false, fmt.Errorf("alert of pool %s: status %q is neither firing nor resolved", pool, a.Status)
-	}
-	reason := a.Annotations["summary"]
-	if reason == "" {
-		reason = a.Annotations["description"]
-	}
-	if reason == "" {
-		reason = "alert " + a.Labels["alertname"] + " fires"
-	}
-	_, changed, err = s.Controller.Feed(r.Context(), controller.Word{Pool: pool, Source: source, Part: part, Up: new(bool), Reason: shorten(reason, 400)})
+	_, changed, err = s.Controller.Feed(ctx, w)
 	return changed, err
 }
 

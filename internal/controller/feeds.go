@@ -56,9 +56,16 @@ type FeedStatus struct {
 	Until        *time.Time      `json:"until,omitempty"` // unless it says so again
 }
 
+// A NotHeard is why a word is left out that is well formed: its pool is none of
+// ours, or not one of its source's, or the source says too much of it already.
+type NotHeard string
+
+// Error says why.
+func (n NotHeard) Error() string { return string(n) }
+
 // Feed takes w, until it ends, in place of what its source said before. The
-// error is for a source that the configuration does not have, or not for the
-// pool, and for what cannot be.
+// error is for a source that the configuration does not have, and for what
+// cannot be; a [NotHeard] for one that is not to be heard of the pool.
 func (c *Controller) Feed(ctx context.Context, w Word) (s FeedStatus, changed bool, err error) {
 	err = c.do(ctx, func() error {
 		decl, err := c.declared(w)
@@ -69,7 +76,7 @@ func (c *Controller) Feed(ctx context.Context, w Word) (s FeedStatus, changed bo
 		key := feedKey{w.Pool, w.Source, w.Part}
 		before, known := c.feeds[key]
 		if !known && c.feedParts(w.Pool, w.Source) >= maxFeedParts {
-			return fmt.Errorf("feed %s says %d things of pool %s already", w.Source, maxFeedParts, w.Pool)
+			return NotHeard(fmt.Sprintf("feed %s says %d things of pool %s already", w.Source, maxFeedParts, w.Pool))
 		}
 		h := decl.hear(w, before, known, now)
 		if c.feeds == nil {
@@ -107,17 +114,17 @@ type source config.Feed
 
 // declared returns the source of w, where it may say that.
 func (c *Controller) declared(w Word) (*source, error) {
-	if c.pools[w.Pool] == nil {
-		return nil, fmt.Errorf("there is no pool %q (the pools are: %s)", w.Pool, strings.Join(c.poolNames(), ", "))
-	}
 	feeds := c.loaded.Config.Feeds
 	i := slices.IndexFunc(feeds, func(f config.Feed) bool { return f.Name == w.Source })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no feed %q (feeds of the configuration say who may speak of pools)", w.Source)
 	}
 	f := &feeds[i]
+	if c.pools[w.Pool] == nil {
+		return nil, NotHeard(fmt.Sprintf("there is no pool %q (the pools are: %s)", w.Pool, strings.Join(c.poolNames(), ", ")))
+	}
 	if len(f.Pools) > 0 && !slices.Contains(f.Pools, w.Pool) {
-		return nil, fmt.Errorf("feed %s may not speak of pool %s (its pools are: %s)", f.Name, w.Pool, strings.Join(f.Pools, ", "))
+		return nil, NotHeard(fmt.Sprintf("feed %s may not speak of pool %s (its pools are: %s)", f.Name, w.Pool, strings.Join(f.Pools, ", ")))
 	}
 	return (*source)(f), w.check(f)
 }
