@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -359,5 +360,48 @@ func TestForceOverNewer(t *testing.T) {
 		}
 		one.has("one", "A 192.0.2.1")
 		one.is("one", providers.InStep)
+	})
+}
+
+// TestServersOfOthers: of the servers that a zone is delegated to, those that
+// are named as another provider's show nothing about this one.
+func TestServersOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := &fake{able: atomicAbilities()}, &fake{able: atomicAbilities()}
+		cfg := conf("www", "one", "two")
+		cfg.Resolvers = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}
+		cfg.Providers[0].Servers = nil
+		cfg.Providers[1].Servers = []string{"192.0.2.2:53"}
+		s := &stage{t: t, fakes: map[string]*fake{"one": one, "two": two}, dir: t.TempDir(), cfg: cfg}
+		s.ask = func(server, name string, qtype uint16, _ bool) (*dns.Msg, error) {
+			m := new(dns.Msg).SetQuestion(name, qtype)
+			add := func(text string) {
+				rr, err := dns.NewRR(text)
+				if err != nil {
+					panic(err)
+				}
+				m.Answer = append(m.Answer, rr)
+			}
+			switch {
+			case server == "192.0.2.1:53":
+				return one.answer(name, qtype), nil
+			case server == "192.0.2.2:53": // it is down
+				return nil, context.DeadlineExceeded
+			case qtype == dns.TypeNS:
+				add(name + " NS ns.one.example.")
+				add(name + " NS ns.two.example.")
+			case name == "ns.one.example." && qtype == dns.TypeA:
+				add(name + " A 192.0.2.1")
+			case name == "ns.two.example." && qtype == dns.TypeA:
+				add(name + " A 192.0.2.2")
+			}
+			return m, nil
+		}
+		s.start()
+		defer s.stop()
+		s.answers("www A 192.0.2.7")
+		after(5 * time.Minute)
+		s.is("one", providers.InStep)
+		s.is("two", providers.Unverified)
 	})
 }

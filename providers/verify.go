@@ -212,8 +212,8 @@ func (w *worker) serves(ctx context.Context, server string, s plan.RRset) string
 var errNoServers = errors.New("it cannot be looked up which servers to ask: name them under servers, by address")
 
 // servers returns the servers to verify a zone by: those of the configuration,
-// else those that its NS records name. Names are looked up as the node's
-// resolvers see them.
+// else those that its NS records name, but for those that are configured as
+// another provider's. Names are looked up as the node's resolvers see them.
 func (w *worker) servers(ctx context.Context, origin string) (out []string, err error) {
 	resolvers := w.k.resolvers()
 	if len(w.cfg.Servers) > 0 {
@@ -233,13 +233,14 @@ func (w *worker) servers(ctx context.Context, origin string) (out []string, err 
 		}
 		return out, nil
 	}
+	others := w.k.serversBeside(w.cfg.Name)
 	if reply := w.recurse(ctx, resolvers, origin, dns.TypeNS); reply != nil {
 		for _, rr := range reply.Answer {
 			ns, ok := rr.(*dns.NS)
-			if !ok {
+			if !ok || others[dns.CanonicalName(ns.Ns)] {
 				continue
 			}
-			if addr := w.address(ctx, resolvers, ns.Ns); addr != "" {
+			if addr := w.address(ctx, resolvers, ns.Ns); addr != "" && !others[dns.CanonicalName(addr)] {
 				out = append(out, net.JoinHostPort(addr, "53"))
 			}
 		}
@@ -248,6 +249,22 @@ func (w *worker) servers(ctx context.Context, origin string) (out []string, err 
 		return nil, fmt.Errorf("%s: %w", origin, errNoServers)
 	}
 	return out, nil
+}
+
+// serversBeside returns the hosts, at the port that NS records mean, that are configured as servers of providers
+// other than the one of that name, as fully qualified names.
+func (k *Keeper) serversBeside(name string) map[string]bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := map[string]bool{}
+	for _, p := range k.cfg.Providers {
+		for _, server := range p.Servers {
+			if host, port, err := net.SplitHostPort(server); err == nil && port == "53" && p.Name != name {
+				out[dns.CanonicalName(host)] = true
+			}
+		}
+	}
+	return out
 }
 
 // address returns one address of a name; "" for none.
