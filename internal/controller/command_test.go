@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,6 +92,31 @@ func TestRestartKeysStayNamed(t *testing.T) {
 	reload(moved, "listen.dns")
 	reload(moved+"\n# nothing else\n", "listen.dns")
 	reload(testConfig, "")
+}
+
+// The handbook names every key that waits for a restart, and no other.
+func TestRestartKeysAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "These keys wait for a restart")
+	list, _, _ = strings.Cut(list, "\n\n")
+	var named []string
+	for i, word := range strings.Split(list, "`") {
+		if i%2 == 1 && strings.Contains(word, ".") {
+			named = append(named, word)
+		}
+	}
+	other := &config.Config{}
+	at := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}
+	other.Listen.DNS, other.Listen.DoT, other.Listen.DoH, other.Listen.Web = at, at, at, at
+	other.Listen.DoHPath, other.Listen.Control, other.Listen.Tokens = "/x", "x", "x"
+	other.Node.StateDir, other.Node.User = "x", "x"
+	other.Node.Log.Level = "warn"
+	if keys := needsRestart(&config.Config{}, other); !slices.Equal(keys, named) {
+		t.Errorf("docs/operations.md names %q, and %q wait", named, keys)
+	}
 }
 
 // Invariant 2: the last good order survives a reload in the middle of an

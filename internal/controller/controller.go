@@ -104,6 +104,7 @@ type Controller struct {
 	saved     time.Time // when the state file was last written
 	storeErr  error
 	held      map[string]Alarm        // the alarms that hold, by code and subject
+	raised    map[string]string       // what they said when they were raised
 	told      map[string]health.State // the states of pools that were told of as events; nil: none were
 	moved     int                     // moves of answers in the decision under way
 	serials   map[string]numbered     // of zones that may be transferred, by their origins

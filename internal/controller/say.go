@@ -95,6 +95,7 @@ func (c *Controller) sayAlarms(held map[string]Alarm) {
 	if c.deps.Event == nil {
 		return
 	}
+	raised := make(map[string]string, len(held))
 	tell := func(a Alarm, after, level string) {
 		e := event.Event{Kind: event.Alarm, Subject: a.Subject, Code: a.Code, What: a.What, After: after, Why: a.Mend, Level: level}
 		if after == "cleared" {
@@ -103,15 +104,20 @@ func (c *Controller) sayAlarms(held map[string]Alarm) {
 		c.say(e)
 	}
 	for _, key := range slices.Sorted(maps.Keys(held)) {
+		raised[key] = c.raised[key]
 		if _, ok := c.held[key]; !ok {
+			raised[key] = held[key].What
 			tell(held[key], "raised", held[key].Severity)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.held)) {
 		if _, ok := held[key]; !ok {
-			tell(c.held[key], "cleared", event.Info)
+			a := c.held[key]
+			a.What = c.raised[key] // not that of its last moment, at which all was well again
+			tell(a, "cleared", event.Info)
 		}
 	}
+	c.raised = raised
 }
 
 // sayOverride tells what became of o.

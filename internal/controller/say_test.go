@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,11 +16,13 @@ import (
 type scribe struct {
 	mu   sync.Mutex
 	said []string
+	what []string // the sentences, and none is forgotten
 }
 
 func (s *scribe) note(e event.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.what = append(s.what, e.What)
 	s.said = append(s.said, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s>%s %s", e.Kind, e.Code, e.Subject, e.Before, e.After, e.Level)), " "))
 }
 
@@ -125,9 +128,22 @@ func TestEvents(t *testing.T) {
 		t.Errorf("the status has no alarm of the condition: %+v", b.Status().Alarms)
 	}
 	mu.Lock()
+	conditions = []Condition{{Code: "secondary-behind", Severity: "warning", Subject: "ns2", What: "ns2 has just caught up", Mend: "look"}}
+	mu.Unlock()
+	for deadline := time.Now().Add(10 * time.Second); !slices.ContainsFunc(b.Status().Alarms, func(a Alarm) bool { return a.What == "ns2 has just caught up" }); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the alarm does not say what is so now")
+		}
+	}
+	mu.Lock()
 	conditions = nil
 	mu.Unlock()
 	s.await(t, "alarm secondary-behind ns2 >cleared info")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.what, "no longer: ns2 is behind") {
+		t.Errorf("what was raised is cleared as something else: %q", s.what)
+	}
 }
 
 // An outage of everything says so, and leaves room for what led to it.

@@ -34,7 +34,7 @@ type Event struct {
 	After   string    `json:"after,omitempty"`  // state it came to, as "down", "raised", "cleared"
 	Why     string    `json:"why,omitempty"`    // the reason: of a probe, or the words of a person
 	Author  string    `json:"author,omitempty"` // the person, where it was one
-	Level   string    `json:"level"`            // Info, Warning or Critical
+	Level   string    `json:"level"`            // info, warning or critical
 }
 
 // The levels of events.

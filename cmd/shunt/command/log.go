@@ -135,7 +135,11 @@ func (g *global) event(w io.Writer, e event.Event) error {
 		_, err := fmt.Fprintln(w, "… some are no longer kept")
 		return err
 	}
-	line := fmt.Sprintf("%s  %-8s  %-10s  %s", stamp(e.At), e.Level, e.Kind, oneLine(e.What))
+	of := ""
+	if e.Code != "" {
+		of = strings.TrimSpace(e.Code+" "+oneLine(e.Subject)) + ": "
+	}
+	line := fmt.Sprintf("%s  %-8s  %-10s  %s%s", stamp(e.At), e.Level, e.Kind, of, oneLine(e.What))
 	if e.Why != "" && e.Why != e.What {
 		line += ": " + oneLine(e.Why)
 	}
