@@ -112,9 +112,28 @@ func (s *Server) API() http.Handler {
 	mux.Handle(eventsRoute().at, readers(http.HandlerFunc(s.events)))
 	mux.Handle("GET /v1/openapi.json", readers(http.HandlerFunc(openAPI)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if allowed := methods(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			fail(w, http.StatusMethodNotAllowed, r.URL.Path+" takes "+strings.Join(allowed, ", ")+", not "+shorten(r.Method, 20))
+			return
+		}
 		fail(w, http.StatusNotFound, "there is no "+r.URL.Path+" (GET /v1/openapi.json lists what there is)")
 	})
 	return mux
+}
+
+// methods lists those by which mux answers where r leads, but for what answers
+// everything.
+func methods(mux *http.ServeMux, r *http.Request) []string {
+	var out []string
+	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
+		with := r.Clone(r.Context())
+		with.Method = m
+		if _, pattern := mux.Handler(with); pattern != "" && pattern != "/" {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // guarded lets those do what rt does who may, and notes every write.

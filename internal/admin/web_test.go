@@ -234,7 +234,7 @@ func TestEveryOperation(t *testing.T) {
 	s.wants(writer, "DELETE /v1/freeze", 200, "{}")
 	s.wants(writer, "DELETE /v1/freeze", 400, "nothing is frozen")
 	s.wants(writer, "POST /v1/reload {}", 200, `"ok": true`)
-	s.wants(writer, `POST /v1/drills {"pools":["alpha"],"for":"1h","reason":"practice","dry_run":true}`, 200, `"dry_run": true`)
+	s.wants(writer, `POST /v1/drills {"pools":["alpha"],"for":"1h","reason":"practice","dry_run":true}`, 200, `"outcome": "planned"`)
 	s.wants(writer, `POST /v1/drills {"pools":["alpha"],"for":"1h","reason":"practice","anyway":true}`, 200, `"outcome": "running"`)
 	s.wants(writer, `POST /v1/drills {"pools":["alpha"],"for":"1h","reason":"twice"}`, 400, "the drill is refused")
 	s.wants(reader, "GET /v1/drills", 200, `"running"`)
@@ -258,6 +258,19 @@ func TestEveryOperation(t *testing.T) {
 	s.wants(reader, "GET /v1/openapi.json", 200, `"openapi": "3.1.0"`)
 	s.wants(reader, "GET /v1/none", 404, "openapi.json")
 	s.wants(reader, "GET /metrics", 200, "shunt_build_info")
+
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("another method than there is: %d, allowed are %q", resp.StatusCode, resp.Header.Get("Allow"))
+	}
 
 	var doc struct{ Paths map[string]map[string]any }
 	if err := json.Unmarshal(admin.OpenAPI, &doc); err != nil {

@@ -159,6 +159,7 @@ func (c *Controller) begin(p drill.Plan, fits map[string]placing, uncovered []st
 	r.Names, r.Count = x.report.Names, x.report.Count
 	x.report = r
 	if dry {
+		r.Outcome, r.Why = drill.Planned, "it would begin"
 		return copyReport(r), nil
 	}
 	x.counts, _ = c.counted(x)

@@ -113,12 +113,14 @@ type Outcome string
 // The outcomes.
 //
 //	outcome       the drill
+//	planned       would begin: this is a dry run
 //	running       goes on
 //	succeeded     came to its end
 //	interrupted   was stopped: by a person's word, a reload, or since the pools that it took away fell in earnest
 //	failed        showed a weakness: a survivor fell, a service failed open, another condition of its plan was met
 //	refused       never began: a guard said no
 const (
+	Planned     Outcome = "planned"
 	Running     Outcome = "running"
 	Succeeded   Outcome = "succeeded"
 	Interrupted Outcome = "interrupted"
