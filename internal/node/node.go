@@ -126,7 +126,7 @@ func (n *Node) open(l *controller.Loaded) (err error) {
 		return fmt.Errorf("node.user: %w", err)
 	}
 	n.runner, err = monitor.New(cfg, monitor.Deps{
-		Local:   n.local,
+		Local:   within(n.set.Load),
 		Logger:  n.opts.Log,
 		Observe: n.observe,
 	}, state.Verdicts)
@@ -377,18 +377,20 @@ func notify(log *slog.Logger, state string) {
 	}
 }
 
-// local follows name through our own zones, one step for the monitors.
-func (n *Node) local(name string) (target string, addrs []netip.Addr, ok bool) {
-	lead := n.set.Load().Static(name)
-	switch {
-	case lead.Ours && len(lead.Addrs) == 0:
-		return "", nil, true
-	case lead.Ours:
-		return lead.Name, lead.Addrs, true
-	case lead.Name != name:
-		return lead.Name, nil, true // an alias that leads outside
+// within follows names through our own zones, one step for the monitors.
+func within(zones func() *zone.Set) func(name string) (target string, addrs []netip.Addr, ok bool) {
+	return func(name string) (target string, addrs []netip.Addr, ok bool) {
+		lead := zones().Static(name)
+		switch {
+		case lead.Ours && len(lead.Addrs) == 0:
+			return "", nil, true
+		case lead.Ours:
+			return lead.Name, lead.Addrs, true
+		case lead.Name != name:
+			return lead.Name, nil, true // an alias that leads outside
+		}
+		return "", nil, false
 	}
-	return "", nil, false
 }
 
 // Logger returns the log that l describes, written to w.
