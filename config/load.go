@@ -46,6 +46,7 @@ func Load(path string, o Overrides) (*Config, error) {
 	r.traceHeaders(&cfg.Traces)
 	r.alertSecrets(cfg.Alerts)
 	r.zoneFiles(cfg)
+	r.tapFolders()
 	r.placeNetworks(&cfg.Places)
 	r.echFiles(cfg)
 	r.readMaps()

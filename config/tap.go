@@ -1,7 +1,11 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -140,5 +144,26 @@ func (r *reader) tapFile(p path, s scalar, dir string, files map[string]scalar) 
 		r.problem(p, s, "the tap in line "+strconv.Itoa(int(first.line))+" writes to this file already", "give each its own")
 	}
 	files[file] = s
+	r.tapped = append(r.tapped, tapped{p, s, file})
 	return file
+}
+
+// A tapped is a file of a tap, and where it is named.
+type tapped struct {
+	path path
+	said scalar
+	file string // absolute; "": it is none
+}
+
+// tapFolders reports the files of taps whose folder is not there: they could
+// never be written.
+func (r *reader) tapFolders() {
+	for _, t := range r.tapped {
+		if t.file == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(t.file)); errors.Is(err, fs.ErrNotExist) {
+			r.problem(t.path, t.said, "there is no folder "+filepath.Dir(t.file), "make it, and let the node write there")
+		}
+	}
 }

@@ -24,6 +24,7 @@ type reader struct {
 	runs     []*run // lifted out of the text
 
 	files      []scalar     // the file: of each zone
+	tapped     []tapped     // the files of taps
 	ech        []echFile    // of each pool
 	maps       []prefers    // whose files are still to be read
 	rules      []rawRule    // of safety

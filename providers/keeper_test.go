@@ -271,6 +271,9 @@ func TestDrift(t *testing.T) {
 		if s.alarms() != "provider-drift" {
 			t.Errorf("alarms: %s", s.alarms())
 		}
+		if what := s.keeper.Conditions()[0].What; what != "somebody else changed www.example.com. at one" {
+			t.Errorf("the alarm says %q", what)
+		}
 		s.answers("www A 192.0.2.2") // a new decision is no repair
 		after(time.Minute)
 		s.has("one", "A 192.0.2.2")

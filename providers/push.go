@@ -119,9 +119,9 @@ func (w *worker) conclude(ctx context.Context, failed error) error {
 	w.mu.Unlock()
 	switch {
 	case drift > 0 && w.cfg.Drift == config.ReportDrift:
-		w.say(Drifted, fmt.Sprintf("%d names are not as we left them", drift))
+		w.say(Drifted, names(drift, "is not as we left it", "are not as we left them"))
 	case held > 0:
-		w.say(Held, fmt.Sprintf("%d names are left as they are", held))
+		w.say(Held, names(held, "is left as it is", "are left as they are"))
 	default:
 		w.say(InStep, "")
 	}
@@ -155,7 +155,7 @@ func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 	if all {
 		w.early = false
 		w.mu.Lock()
-		w.look.Drift, w.look.Left = 0, nil
+		w.look.Drift, w.look.Drifted, w.look.Left = 0, "", nil
 		w.mu.Unlock()
 	}
 	w.mu.Lock()
@@ -210,6 +210,7 @@ func (p *pusher) planZone(ctx context.Context, origin string, list []plan.Wanted
 		w.tellRepair(origin, one.Drift)
 	case all:
 		w.look.Drift += one.Drift
+		w.look.Drifted = cmp.Or(w.look.Drifted, one.First)
 	}
 	busy, held := map[string]bool{}, map[string]string{}
 	for _, s := range one.Steps {

@@ -31,6 +31,7 @@ type look struct {
 	Why      string
 	Failures int      // in a row
 	Drift    int      // names that somebody else changed, when all was last compared
+	Drifted  string   // the first of them; "" where there is none
 	Left     []string // what cannot be expressed there
 	Pushed   uint64   // generation of what is there
 	Verified uint64   // generation of what its servers serve
@@ -138,6 +139,26 @@ func (k *Keeper) Conditions() []Condition {
 	return out
 }
 
+// andOthers names the first of n names.
+func andOthers(first string, n int) string {
+	switch n {
+	case 1:
+		return first
+	case 2:
+		return first + " and another name"
+	}
+	return fmt.Sprintf("%s and %d other names", first, n-1)
+}
+
+// names counts names, and says with the verb for one or for more what they are.
+func names(n int, one, more string) string {
+	if n == 1 {
+		return "1 name " + one
+	}
+	return fmt.Sprintf("%d names %s", n, more)
+}
+
+// conditions lists what people must know of, as long as it lasts.
 func (w *worker) conditions() (out []Condition) {
 	name := w.cfg.Name
 	l := w.look
@@ -153,10 +174,10 @@ func (w *worker) conditions() (out []Condition) {
 		out = append(out, Condition{"provider-refused", "critical", name, name + ": " + l.refused, "shunt plan --provider " + name + ", and shunt publish --provider " + name + " --force where that is meant"})
 	}
 	if l.Drift > 0 && l.State == Drifted {
-		out = append(out, Condition{"provider-drift", "warning", name, fmt.Sprintf("somebody else changed %d names at %s", l.Drift, name), "shunt plan --provider " + name + "; shunt publish --provider " + name + " writes them again"})
+		out = append(out, Condition{"provider-drift", "warning", name, fmt.Sprintf("somebody else changed %s at %s", andOthers(l.Drifted, l.Drift), name), "shunt plan --provider " + name + "; shunt publish --provider " + name + " writes them again"})
 	}
 	if held := w.heldNames(); len(held) > 0 {
-		out = append(out, Condition{"provider-held", "warning", name, fmt.Sprintf("%d names at %s are left as they are: %s: %s", len(held), name, held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over"})
+		out = append(out, Condition{"provider-held", "warning", name, fmt.Sprintf("%s: %s: %s", names(len(held), "at "+name+" is left as it is", "at "+name+" are left as they are"), held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over"})
 	}
 	return out
 }

@@ -107,7 +107,7 @@ func (g *group) others(where ...string) string {
 	if g.alike == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (and so for %s)", strings.Join(append([]string{fmt.Sprintf("%d services alike", g.alike)}, where...), "; "))
+	return fmt.Sprintf(" (and so for %s)", strings.Join(append([]string{countOf(g.alike, "service") + " alike"}, where...), "; "))
 }
 
 // alarms raises what concerns the services of g.

@@ -202,20 +202,28 @@ func (g *group) pack() {
 	g.last = g.steered
 }
 
-// logMove logs a decision whose reason changed: loudly when the pools did.
+// logMove logs a decision whose reason changed: loudly when the pools did, and
+// as no move when they did not.
+//
+//	pools      fails open           is
+//	the same   as before            logged for who debugs, and no event
+//	the same   no longer            that the answers stay, and an event
+//	another    or begins to, or
+//	           nothing to answer    a move, and an event
 func (c *Controller) logMove(g *group, prev, d *steer.Decision) {
-	level := slog.LevelInfo
+	level, what := slog.LevelInfo, "answers move"
+	same := slices.Equal(prev.Pools(), d.Pools()) && prev.Why != "" // else it is the first
 	switch {
-	case d.FailOpen && !prev.FailOpen, len(d.Picks) == 0:
+	case same && prev.FailOpen == d.FailOpen:
+		level, what = slog.LevelDebug, "answers stay"
+	case d.FailOpen, len(d.Picks) == 0:
 		level = slog.LevelError
-	case slices.Equal(prev.Pools(), d.Pools()) && prev.FailOpen == d.FailOpen:
-		level = slog.LevelDebug
-	case d.FailOpen:
-		level = slog.LevelError
+	case same:
+		what = "answers stay"
 	}
 	if level != slog.LevelDebug {
 		c.sayMove(g, prev, d)
 	}
-	c.deps.Log.Log(context.Background(), level, "answers move", "service", g.service.Name, "alike", g.alike, "policy", g.service.Policy,
+	c.deps.Log.Log(context.Background(), level, what, "service", g.service.Name, "alike", g.alike, "policy", g.service.Policy,
 		"from", prev.Pools(), "to", d.Pools(), "ttl", d.TTL.String(), "why", d.Why)
 }

@@ -70,6 +70,8 @@ func (c *Controller) sayMove(g *group, prev, d *steer.Decision) {
 	e := event.Event{Kind: event.Transition, Subject: g.service.Name, Before: strings.Join(prev.Pools(), ", "), After: strings.Join(d.Pools(), ", "), Why: d.Why}
 	e.What = fmt.Sprintf("%s%s is answered by %s", g.service.Name, g.others(), e.After)
 	switch {
+	case prev.FailOpen && !d.FailOpen && e.Before == e.After:
+		e.What = fmt.Sprintf("%s%s no longer fails open: %s answers", g.service.Name, g.others(), e.After)
 	case len(d.Picks) == 0:
 		e.What, e.Level = fmt.Sprintf("%s%s has nothing to answer with", g.service.Name, g.others()), event.Critical
 	case d.FailOpen:

@@ -2,14 +2,17 @@ package controller
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/shunt-dns/shunt/config"
 	"github.com/shunt-dns/shunt/health"
 	"github.com/shunt-dns/shunt/internal/event"
+	"github.com/shunt-dns/shunt/resolver/steer"
 )
 
 // A scribe notes events as "transition a up>down warning".
@@ -171,5 +174,42 @@ func TestEventsOfManyMoves(t *testing.T) {
 	defer s.mu.Unlock()
 	if n := len(s.said); n > 10 {
 		t.Errorf("%d events behind the sum", n)
+	}
+}
+
+// What only has another reason is no move.
+func TestLogMove(t *testing.T) {
+	for _, c := range []struct{ before, after, log, event string }{
+		{"a: first", "b: a is down", "INFO answers move", "www.example.test. (and so for 1 service alike) is answered by b"},
+		{"a: first", "a: b is down", "DEBUG answers stay", ""},
+		{"a: first", "a! nothing is up", "ERROR answers move", "www.example.test. (and so for 1 service alike) fails open: nothing is up, and a answers"},
+		{"a! nothing is up", "a! nothing is up at all", "DEBUG answers stay", ""},
+		{"a! nothing is up", "a: first", "INFO answers stay", "www.example.test. (and so for 1 service alike) no longer fails open: a answers"},
+		{"a! nothing is up", "b! nothing is up", "ERROR answers move", "www.example.test. (and so for 1 service alike) fails open: nothing is up, and b answers"},
+		{"a: first", ": no addresses", "ERROR answers move", "www.example.test. (and so for 1 service alike) has nothing to answer with"},
+		{": no addresses", ": none at all", "DEBUG answers stay", ""},
+		{":", ": no addresses", "ERROR answers move", "www.example.test. (and so for 1 service alike) has nothing to answer with"},
+		{":", "a: first", "INFO answers move", ""},
+	} {
+		var log strings.Builder
+		var said string
+		to := &Controller{}
+		to.deps.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		to.deps.Now = time.Now
+		to.deps.Event = func(e event.Event) { said = e.What }
+		decided := func(text string) *steer.Decision {
+			at := strings.IndexAny(text, ":!")
+			d := &steer.Decision{FailOpen: text[at] == '!', Why: strings.TrimSpace(text[at+1:])}
+			if at > 0 {
+				d.Picks = []steer.Pick{{Pool: text[:at], Weight: steer.Million}}
+			}
+			return d
+		}
+		to.logMove(&group{service: config.Service{Name: "www.example.test."}, alike: 1}, decided(c.before), decided(c.after))
+		_, rest, _ := strings.Cut(log.String(), "level=")
+		rest, _, _ = strings.Cut(rest, " service=")
+		if got := strings.NewReplacer("msg=", "", `"`, "").Replace(rest); got != c.log || said != c.event {
+			t.Errorf("%s → %s: %s, %q; want %s, %q", c.before, c.after, got, said, c.log, c.event)
+		}
 	}
 }

@@ -274,11 +274,12 @@ func moment(t, now time.Time) *time.Time {
 // returning says how far a pool that is down is on its way back; "" when
 // nothing speaks for it yet.
 func (p *PoolStatus) returning(now time.Time) string {
+	wins := fmt.Sprintf("%d %s", p.Rising, plural(p.Rising, "success", "successes"))
 	switch {
 	case p.Rising == 0:
 		return ""
 	case p.HoldUntil != nil && p.HoldUntil.After(now):
-		return fmt.Sprintf("; %d successes in a row, held down until %s", p.Rising, p.HoldUntil.Format(time.RFC3339))
+		return fmt.Sprintf("; %s in a row, held down until %s", wins, p.HoldUntil.Format(time.RFC3339))
 	}
-	return fmt.Sprintf("; %d successes in a row", p.Rising)
+	return "; " + wins + " in a row"
 }

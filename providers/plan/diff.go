@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Plan struct {
 	Held   []Held `json:"held"`    // names that are left as they are
 	Drift  int    `json:"drift"`   // names that somebody else changed, whether or not that is repaired
 	InStep int    `json:"in_step"` // names that need nothing
+	First  string `json:"-"`       // the first name that somebody else changed; "" where Drift is 0
 	Newest uint64 `json:"-"`       // highest stamp of a mark of ours there
 
 	Stamps map[string]uint64 `json:"-"` // by name, where it is another than was wanted
@@ -122,6 +124,7 @@ func Diff(wanted []Wanted, is []RRset, r Rules) *Plan {
 		case len(step.Changes) == 0:
 			p.InStep++
 		case step.Drift:
+			p.First = cmp.Or(p.First, step.Name)
 			if p.Drift++; r.Repair {
 				repairs = append(repairs, step)
 			}

@@ -46,7 +46,8 @@ type Secondary struct {
 	State     string       `json:"state"`           // in step, behind, silent or unknown: the worst of its zones
 	Since     *time.Time   `json:"since,omitempty"` // when it came to that
 	Zones     int          `json:"zones"`           // that it should serve, the catalog among them
-	Behind    int          `json:"behind"`          // zones that it does not serve as we do
+	Behind    int          `json:"behind"`          // zones that it does not serve as we do, but for the catalog
+	Serves    int          `json:"in_step"`         // zones that it is known to serve as we do, the catalog among them
 	Lag       float64      `json:"lag_seconds"`     // since the oldest change that it does not serve; 0 when it is in step
 	CaughtUp  float64      `json:"caught_up_in"`    // seconds from its latest change to the moment it was seen to serve that
 	Transfer  *Transfer    `json:"last_transfer"`   // null: none since the start
@@ -141,6 +142,9 @@ func (s *Secondary) take(w *watch, now time.Time) {
 		z.Seen = &seen
 	}
 	s.Zones++
+	if state == InStep {
+		s.Serves++
+	}
 	if state != InStep || len(s.ZonesSeen) < maxSerials {
 		s.ZonesSeen = append(s.ZonesSeen, z)
 	}

@@ -22,7 +22,7 @@ func secondaryRows(list []xfr.Secondary) [][]string {
 		if t := s.Transfer; t != nil {
 			last = fmt.Sprintf("%s %s to %d, %s ago", strings.ToUpper(string(t.Kind)), t.Zone, t.Serial, age(time.Since(t.At)))
 		}
-		rows = append(rows, []string{s.Name, s.Address, s.State, since, fmt.Sprintf("%d/%d", s.Zones-s.Behind, s.Zones), lag, last, oneLine(reasonOf(s))})
+		rows = append(rows, []string{s.Name, s.Address, s.State, since, fmt.Sprintf("%d/%d", s.Serves, s.Zones), lag, last, oneLine(reasonOf(s))})
 	}
 	return rows
 }

@@ -13,9 +13,9 @@ import (
 func TestSecondaryRows(t *testing.T) {
 	seen, since := uint32(7), time.Now().Add(-90*time.Second)
 	list := []xfr.Secondary{
-		{Name: "one", Address: "192.0.2.53:53", State: xfr.InStep, Since: &since, Zones: 3,
+		{Name: "one", Address: "192.0.2.53:53", State: xfr.InStep, Since: &since, Zones: 3, Serves: 3,
 			Transfer: &xfr.Transfer{Kind: xfr.IXFR, Zone: "example.com.", Serial: 9, At: since}},
-		{Name: "two", Address: "192.0.2.54:53", State: xfr.Behind, Since: &since, Zones: 3, Behind: 2, Lag: 90, Error: "it answers REFUSED", ZonesSeen: []xfr.SeenStatus{
+		{Name: "two", Address: "192.0.2.54:53", State: xfr.Behind, Since: &since, Zones: 3, Serves: 1, Behind: 2, Lag: 90, Error: "it answers REFUSED", ZonesSeen: []xfr.SeenStatus{
 			{Zone: "example.com.", Serial: 9, Seen: &seen, State: xfr.Behind}, {Zone: "example.org.", Serial: 9, State: xfr.Silent}, {Zone: "example.net.", Serial: 9, Seen: &seen, State: xfr.InStep}}},
 		{Name: "three", Address: "192.0.2.55:53", State: xfr.Unknown},
 	}
