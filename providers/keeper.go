@@ -10,7 +10,6 @@ package providers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -73,18 +72,6 @@ func New(cfg *config.Config, d Deps) (*Keeper, error) {
 	}
 	k := &Keeper{deps: d}
 	return k, k.Reload(cfg)
-}
-
-// Check says what keeps the providers of cfg from being opened, all of it; it
-// speaks to nobody.
-func Check(cfg *config.Config, custom map[string]kind.Opener) error {
-	var all []error
-	for _, p := range cfg.Providers {
-		if _, err := kind.Open(p, custom); err != nil {
-			all = append(all, fmt.Errorf("providers[%s]: %w", p.Name, err))
-		}
-	}
-	return errors.Join(all...)
 }
 
 // Publish makes s what providers are to have. It returns at once.

@@ -16,9 +16,6 @@ const defaultTTL = 300
 // and a type's mnemonic.
 type slot struct{ name, typ string }
 
-// String is the slot as people write it: "www.example.com. A".
-func (s slot) String() string { return s.name + " " + s.typ }
-
 // same reports whether a and b, both canonical and of one slot, are equal.
 func same(a, b plan.RRset) bool {
 	if a.TTL != b.TTL || len(a.Data) != len(b.Data) {
