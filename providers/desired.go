@@ -28,6 +28,7 @@ type entry struct {
 	unverified bool         // the provider's servers have not served it yet
 	wrote      time.Time    // when we last wrote there; zero: not since the start
 	held       string       // why it is left as it is; "" where it is not
+	barred     string       // why it was when our credentials could not change it; "" where they can, as far as is known
 }
 
 // A target says which names a provider has.
@@ -131,7 +132,7 @@ func (w *worker) renew(origin, name string, answer []zone.RRset, stamp uint64) b
 		e.sets, e.Zone = sets, origin
 		return false
 	}
-	*e = entry{Key: key, sets: sets, Zone: origin, Stamp: stamp, fresh: e.fresh}
+	*e = entry{Key: key, sets: sets, Zone: origin, Stamp: stamp, fresh: e.fresh, barred: e.barred}
 	return true
 }
 

@@ -121,7 +121,7 @@ func (w *worker) conclude(ctx context.Context, failed error) error {
 	case drift > 0 && w.cfg.Drift == config.ReportDrift:
 		w.say(Drifted, names(drift, "is not as we left it", "are not as we left them"))
 	case held > 0:
-		w.say(Held, names(held, "is left as it is", "are left as they are"))
+		w.say(Held, names(held, "is left as it is", "are left as they are")+": "+w.firstHeld())
 	default:
 		w.say(InStep, "")
 	}
@@ -151,7 +151,7 @@ func (w *worker) fail(err error) {
 // planAll reads the zones that have something to do, and plans each.
 func (p *pusher) planAll(ctx context.Context, all bool) (plans []*plan.Plan) {
 	w := p.worker
-	p.doubts = false
+	p.doubts, w.reads, w.inRow = false, false, 0
 	if all {
 		w.early = false
 		w.mu.Lock()
@@ -234,7 +234,10 @@ func (w *worker) learn(list []plan.Wanted, one *plan.Plan, busy map[string]bool,
 		if stamp, ok := one.Stamps[x.Name]; ok {
 			e.Stamp, w.dirty = stamp, true
 		}
-		e.held = held[x.Name]
+		if !busy[x.Name] {
+			e.barred = ""
+		}
+		e.held = cmp.Or(held[x.Name], e.barred)
 		e.fresh = e.fresh && e.held != "" && w.patient()
 		w.early = w.early || e.fresh
 		switch settled := !busy[x.Name] && e.held == ""; {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shunt-dns/shunt/providers/plan"
@@ -103,6 +104,16 @@ func (w *worker) heldNames() []string {
 	return out
 }
 
+// firstHeld returns one of the names that are left as they are, and why.
+func (w *worker) firstHeld() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range w.heldNames() {
+		return strings.TrimSuffix(name, ".") + ": " + w.entries[name].held
+	}
+	return ""
+}
+
 func (w *worker) state() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -177,7 +188,7 @@ func (w *worker) conditions() (out []Condition) {
 		out = append(out, Condition{"provider-drift", "warning", name, fmt.Sprintf("somebody else changed %s at %s", andOthers(l.Drifted, l.Drift), name), "shunt plan --provider " + name + "; shunt publish --provider " + name + " writes them again"})
 	}
 	if held := w.heldNames(); len(held) > 0 {
-		out = append(out, Condition{"provider-held", "warning", name, fmt.Sprintf("%s: %s: %s", names(len(held), "at "+name+" is left as it is", "at "+name+" are left as they are"), held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over"})
+		out = append(out, Condition{"provider-held", "warning", name, fmt.Sprintf("%s: %s: %s", names(len(held), "at "+name+" is left as it is", "at "+name+" are left as they are"), held[0], w.entries[held[0]].held), "shunt status --json has the list; adopt what is to be taken over, let our credentials change what they may not"})
 	}
 	return out
 }

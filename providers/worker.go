@@ -56,6 +56,8 @@ type worker struct {
 	early       bool      // names are held that would not be, were the process older
 	checked     time.Time // when all was last compared
 	attempts    int       // in a row that failed
+	reads       bool      // the zone could be read after a change was denied
+	inRow       int       // names that were denied in a row
 	notBefore   time.Time // the provider wants no call before
 	retryAt     time.Time // the same is not tried again before
 	saved       time.Time

@@ -88,7 +88,7 @@ func (w *worker) write(ctx context.Context, p *plan.Plan, read time.Time) error 
 		size = 0
 	}
 	var failed error
-	for i, batch := range plan.Batches(p.Steps, size) {
+	for i, batch := range w.batches(p.Steps, size) {
 		if i > 0 && w.refresh() {
 			return errSuperseded
 		}
@@ -105,14 +105,21 @@ func (w *worker) write(ctx context.Context, p *plan.Plan, read time.Time) error 
 
 // request makes the changes of steps at once. What fails for many is tried for
 // halves of them, so that one bad record keeps no other name from being
-// changed; a name that holds what only the provider's own API can express is
-// left as it is.
+// changed; a name that holds what only the provider's own API can express, or
+// that our credentials may not change, is left as it is.
 func (w *worker) request(ctx context.Context, origin string, steps []plan.Step) error {
 	urgent := slices.ContainsFunc(steps, func(s plan.Step) bool { return !s.Drift })
 	err := w.call(ctx, "write", urgent, func(ctx context.Context) error { return w.apply(ctx, origin, plan.Merge(steps)) })
 	var foreign kind.Foreign
+	denied := w.barred(ctx, origin, steps[0].Name, err)
 	switch n := len(steps); {
-	case err == nil, w.ends(ctx, err), errors.Is(err, kind.ErrNoZone):
+	case err == nil:
+		w.unbar(steps)
+		return nil
+	case denied && n == 1:
+		w.bar(steps[0].Name, err)
+		return nil
+	case !denied && (w.ends(ctx, err) || errors.Is(err, kind.ErrNoZone)):
 		return err
 	case n > 1:
 		first := w.request(ctx, origin, steps[:n/2])
