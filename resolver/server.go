@@ -113,7 +113,9 @@ func explain(network string, addr netip.AddrPort, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("listen on %s/%s: %w; ports below 1024 need root or CAP_NET_BIND_SERVICE", addr, network, err)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s/%s: %w; is another DNS server running?", addr, network, err)
+		return fmt.Errorf("listen on %s/%s: %w; is another DNS server running? (ss -lntup shows what has the port)", addr, network, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s/%s: %w; this machine has no such address (ip address lists those it has)", addr, network, err)
 	}
 	return fmt.Errorf("listen on %s/%s: %w", addr, network, err)
 }

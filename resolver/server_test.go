@@ -117,7 +117,7 @@ func TestListenTellsWhatToDo(t *testing.T) {
 		want string
 	}{
 		{taken, "is another DNS server running?"},
-		{addrPort("192.0.2.1:0"), "cannot assign requested address"},
+		{addrPort("192.0.2.1:0"), "cannot assign requested address; this machine has no such address"},
 	} {
 		s, err := Listen([]netip.AddrPort{addrPort("127.0.0.1:0"), c.addr}, settingsForTest(), quiet())
 		if err == nil {

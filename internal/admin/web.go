@@ -3,13 +3,16 @@ package admin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -32,9 +35,22 @@ func ListenWeb(addr netip.AddrPort) (net.Listener, error) {
 	}
 	l, err := net.Listen(family, addr.String())
 	if err != nil {
-		return nil, fmt.Errorf("listen.web: %w", err)
+		return nil, fmt.Errorf("listen.web: %w%s", err, mendListen(err))
 	}
 	return limited(l, addr.Addr()), nil
+}
+
+// mendListen says what to do about a listener that did not open.
+func mendListen(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; another server has the port (ss -lntp shows which)"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; this machine has no such address (ip address lists those it has)"
+	}
+	return ""
 }
 
 // limited bounds the connections of l, which listens at addr: of all, and of
