@@ -26,6 +26,7 @@ type entry struct {
 	sets       []plan.RRset // as they are answered; none: not known since the start
 	fresh      bool         // not looked at the provider since the start
 	unverified bool         // the provider's servers have not served it yet
+	beside     string       // which records of others stand beside what we keep there; "": none
 	wrote      time.Time    // when we last wrote there; zero: not since the start
 	held       string       // why it is left as it is; "" where it is not
 	barred     string       // why it was when our credentials could not change it; "" where they can, as far as is known

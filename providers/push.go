@@ -123,7 +123,7 @@ func (w *worker) conclude(ctx context.Context, failed error) error {
 	case held > 0:
 		w.say(Held, names(held, "is left as it is", "are left as they are")+": "+w.firstHeld())
 	default:
-		w.say(InStep, "")
+		w.say(InStep, w.firstBeside())
 	}
 	return nil
 }
@@ -224,6 +224,14 @@ func (p *pusher) planZone(ctx context.Context, origin string, list []plan.Wanted
 		held[h.Name] = h.Why
 	}
 	w.learn(list, one, busy, held)
+	for _, x := range list {
+		if e := w.entries[x.Name]; e != nil {
+			e.beside = ""
+		}
+	}
+	for _, b := range one.Beside {
+		w.entries[b.Name].beside = b.Why // of list, and wanted there
+	}
 	return one, nil
 }
 

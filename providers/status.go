@@ -55,6 +55,7 @@ type Status struct {
 	Pushed   uint64      `json:"pushed"`   // generation of what is there
 	Verified uint64      `json:"verified"` // generation of what its servers serve
 	Held     []plan.Held `json:"held"`     // names that are left as they are; at most 100
+	Beside   []plan.Held `json:"beside"`   // names that have steered records of others beside ours, as AAAA beside A; at most 100
 	Left     []string    `json:"left"`     // what cannot be expressed there; at most 100
 }
 
@@ -76,7 +77,7 @@ func (w *worker) status() Status {
 	defer w.mu.Unlock()
 	l := w.look
 	s := Status{Name: w.cfg.Name, Kind: w.cfg.Kind, State: l.State, Since: l.Since, Why: l.Why, Drift: l.Drift, Pushed: l.Pushed, Verified: l.Verified,
-		Names: len(w.entries), Held: []plan.Held{}, Left: append([]string{}, l.Left[:min(len(l.Left), mostListed)]...)}
+		Names: len(w.entries), Held: []plan.Held{}, Beside: []plan.Held{}, Left: append([]string{}, l.Left[:min(len(l.Left), mostListed)]...)}
 	zones := map[string]bool{}
 	for _, e := range w.entries {
 		if zones[e.Zone] = true; e.unsettled() {
@@ -89,6 +90,11 @@ func (w *worker) status() Status {
 			s.Held = append(s.Held, plan.Held{Name: name, Why: w.entries[name].held})
 		}
 	}
+	for _, name := range w.besideNames() {
+		if len(s.Beside) < mostListed {
+			s.Beside = append(s.Beside, plan.Held{Name: name, Why: w.entries[name].beside})
+		}
+	}
 	return s
 }
 
@@ -97,6 +103,30 @@ func (w *worker) heldNames() []string {
 	var out []string
 	for name, e := range w.entries {
 		if e.held != "" {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// firstBeside returns one of the names that have records of others beside ours,
+// and how many do; "" for none.
+func (w *worker) firstBeside() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.besideNames()
+	if len(list) == 0 {
+		return ""
+	}
+	return names(len(list), "has records of others beside ours", "have records of others beside ours") + ": " + strings.TrimSuffix(list[0], ".") + ": " + w.entries[list[0]].beside
+}
+
+// besideNames returns the names that have records of others beside ours, sorted.
+func (w *worker) besideNames() []string {
+	var out []string
+	for name, e := range w.entries {
+		if e.beside != "" {
 			out = append(out, name)
 		}
 	}

@@ -41,6 +41,7 @@ type Plan struct {
 	Drift  int    `json:"drift"`   // names that somebody else changed, whether or not that is repaired
 	InStep int    `json:"in_step"` // names that need nothing
 	First  string `json:"-"`       // the first name that somebody else changed; "" where Drift is 0
+	Beside []Held `json:"beside"`  // names that have steered records of others beside what is wanted, as AAAA beside A: they stay
 	Newest uint64 `json:"-"`       // highest stamp of a mark of ours there
 
 	Stamps map[string]uint64 `json:"-"` // by name, where it is another than was wanted
@@ -106,7 +107,7 @@ func Diff(wanted []Wanted, is []RRset, r Rules) *Plan {
 		there[is[i].Name] = append(there[is[i].Name], is[i:j]...)
 		i = j
 	}
-	p := &Plan{Zone: r.Zone}
+	p := &Plan{Zone: r.Zone, Beside: []Held{}}
 	var repairs, ends []Step
 	for _, w := range wanted {
 		n := r.look(w.Name, there)
@@ -118,6 +119,9 @@ func Diff(wanted []Wanted, is []RRset, r Rules) *Plan {
 			w.Stamp, p.Stamps[w.Name] = stamp, stamp
 		}
 		step, why := r.decide(w, n)
+		if others := beyond(w, n); why == "" && len(others) > 0 {
+			p.Beside = append(p.Beside, Held{Name: w.Name, Why: strings.Join(others, " and ") + " records of others stand beside ours, and steer nothing"})
+		}
 		switch {
 		case why != "":
 			p.Held = append(p.Held, Held{w.Name, why, n.another == "" && n.mark.Stamp <= w.Stamp})
@@ -316,6 +320,21 @@ func difference(wanted, sets []RRset, ours []string) (changes []Change, foreign 
 		}
 	}
 	return changes, foreign
+}
+
+// beyond returns the types of sets of others that are of a type that is steered,
+// are not wanted, and are in the way of nothing.
+func beyond(w Wanted, n site) (types []string) {
+	if w.Gone || alone(w.RRsets) {
+		return nil
+	}
+	for _, s := range n.sets {
+		wanted := slices.ContainsFunc(w.RRsets, func(x RRset) bool { return x.Type == s.Type })
+		if slices.Contains(steered, s.Type) && !alone([]RRset{s}) && !wanted && !slices.Contains(n.mark.Types, s.Type) {
+			types = append(types, s.Type)
+		}
+	}
+	return types
 }
 
 // replace adds the end of a set of others that was taken over, unless it is

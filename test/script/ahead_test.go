@@ -21,7 +21,7 @@ func TestPlanAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	api.Load("example.test.", "www.example.test. 300 A 203.0.113.9", "shop.example.test. 300 A 203.0.113.9", "mail.example.test. 300 A 203.0.113.9")
+	api.Load("example.test.", "www.example.test. 300 A 203.0.113.9", "shop.example.test. 300 A 203.0.113.9", "mail.example.test. 300 A 203.0.113.9", "both.example.test. 300 AAAA 2001:db8::9")
 	dir := t.TempDir()
 	put := func(name, text string) {
 		t.Helper()
@@ -40,6 +40,7 @@ zones:
       - {name: www, pools: [alpha, beta]}
       - {name: shop, pools: [alpha, beta]}
       - {name: new, pools: [alpha, beta]}
+      - {name: both, pools: [alpha, beta]}
 providers:
   - {name: cf, cloudflare: {endpoint: %q, token_file: key}, adopt: [shop.example.test]}
 `, api.URL()))
@@ -58,9 +59,10 @@ providers:
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
-		"pool alpha is down", "cf (cloudflare): 2 names to change",
+		"pool alpha is down", "cf (cloudflare): 3 names to change",
 		"+ new.example.test. A 60 192.0.2.2", "~ shop.example.test. A 300 203.0.113.9 -> 60 192.0.2.2",
 		"! www.example.test. stays as it is: A records of others stand there: name it under adopt",
+		"! both.example.test.: AAAA records of others stand beside ours, and steer nothing",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the plan lacks %q:\n%s", want, out)

@@ -135,6 +135,11 @@ func writePlans(w io.Writer, list []providers.Preview, none string) {
 				fmt.Fprintf(w, "  ! %s stays as it is: %s\n", h.Name, oneLine(h.Why))
 			}
 		}
+		for _, z := range p.Plans {
+			for _, b := range z.Beside {
+				fmt.Fprintf(w, "  ! %s: %s\n", b.Name, oneLine(b.Why))
+			}
+		}
 		for _, l := range p.Left {
 			fmt.Fprintf(w, "  ! %s\n", oneLine(l))
 		}
