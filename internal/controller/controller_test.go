@@ -518,7 +518,7 @@ func TestWordsForPeople(t *testing.T) {
 	}
 	b.say("a- b- c-")
 	for _, a := range b.Status().Alarms {
-		if a.Code == "fail-open" && !strings.Contains(a.What, "1 services alike") {
+		if a.Code == "fail-open" && !strings.Contains(a.What, "1 service alike") {
 			t.Errorf("an alarm for two services: %q", a.What)
 		}
 	}

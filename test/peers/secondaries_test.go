@@ -281,6 +281,23 @@ func TestDocumentedSecondaries(t *testing.T) {
 	}
 }
 
+// TestDocumentedCatalog: so does Knot with the catalog of the document, in a
+// folder that is made as it says.
+func TestDocumentedCatalog(t *testing.T) {
+	t.Parallel()
+	tr := newTroupe(t, "catalog.invalid.", "knot")
+	tr.zones = troupeZones[:1]
+	tr.list[0].documentedCatalog(t, tr.at)
+	tr.begin()
+	tr.inStep()
+	tr.zones = troupeZones
+	tr.configure()
+	tr.node.run("reload")
+	tr.follow(alphaAddr)
+	tr.inStep()
+	tr.same()
+}
+
 // TestManyServices: a failover of 1,000 services in ten zones reaches four
 // secondaries; how long that takes is logged, and no more than bounded.
 func TestManyServices(t *testing.T) {

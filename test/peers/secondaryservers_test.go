@@ -140,6 +140,21 @@ func (s *secondary) documented(t testing.TB, primary netip.AddrPort) {
 	}
 }
 
+// documentedCatalog configures Knot as docs/beside-your-providers.md says it
+// follows a catalog.
+func (s *secondary) documentedCatalog(t testing.TB, primary netip.AddrPort) {
+	t.Helper()
+	a := primary.Addr().String()
+	storage := filepath.Join(s.dir, "shunt")
+	if err := os.Mkdir(storage, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	above, _, _ := strings.Cut(documentBlock(t, "# knot.conf"), "zone:\n")
+	fill := strings.NewReplacer("192.0.2.1@53", fmt.Sprintf("%s@%d", a, primary.Port()), "192.0.2.1", a, "SECRET", keySecret, "/var/lib/knot/shunt", storage)
+	own := fmt.Sprintf("server:\n    listen: %s@%d\n    rundir: %s\ndatabase:\n    storage: %s/db\nlog:\n  - target: stdout\n    any: info\n", s.at.Addr(), s.at.Port(), s.dir, s.dir)
+	write(t, filepath.Join(s.dir, "knot.conf"), own+fill.Replace(above+documentBlock(t, "# knot.conf: a catalog")))
+}
+
 // documentBlock returns the block of docs/beside-your-providers.md that begins
 // with start.
 func documentBlock(t testing.TB, start string) string {
