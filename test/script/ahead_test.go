@@ -84,4 +84,33 @@ providers:
 	if err != nil || strings.Join(files, " ") != "key shunt.yaml" {
 		t.Errorf("there are now %s (%v)", files, err)
 	}
+
+	// Beside a node that runs, its overrides count.
+	whole, err := os.ReadFile(filepath.Join(dir, "shunt.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, _, _ := strings.Cut(string(whole), "providers:")
+	put("shunt.yaml", without)
+	serve := exec.Command(filepath.Join(binDir, "shunt"), "serve", "-c", filepath.Join(dir, "shunt.yaml"))
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = serve.Wait() }() // its end is what the signal below makes it
+	defer serve.Process.Signal(os.Interrupt)
+	if !within(patience, func() bool {
+		return exec.Command(filepath.Join(binDir, "shunt"), "override", "set", "alpha", "up", "--for", "1h", "--reason", "test", "-c", filepath.Join(dir, "shunt.yaml")).Run() == nil
+	}) {
+		t.Fatal("no override could be set")
+	}
+	put("shunt.yaml", string(whole))
+	if !within(patience, func() bool {
+		out, err = plan("--ahead")
+		return err == nil && strings.Contains(out, "+ new.example.test. A 60 127.0.0.1")
+	}) {
+		t.Errorf("the override does not count: %v\n%s", err, out)
+	}
+	if api.Writes() > 0 {
+		t.Errorf("%d writes", api.Writes())
+	}
 }
