@@ -58,6 +58,7 @@ type Audit struct {
 
 	mu      sync.Mutex
 	waiting []Deed          // that are not on the disk, nor on their way
+	flying  []Deed          // that are on their way
 	told    []chan struct{} // closed once what waits was tried
 	writing bool            // a goroutine is at it
 	lost    int             // that had no more room
@@ -125,10 +126,11 @@ func (a *Audit) flush() {
 	defer func() { a.writing = false }()
 	for len(a.waiting) > 0 {
 		deeds, told := a.waiting, a.told
-		a.waiting, a.told = nil, nil
+		a.waiting, a.told, a.flying = nil, nil, deeds
 		a.mu.Unlock()
 		err := a.write(deeds)
 		a.mu.Lock()
+		a.flying = nil
 		a.problem = ""
 		if err != nil {
 			a.problem = err.Error()
@@ -225,6 +227,9 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 	if a == nil || a.path == "" {
 		return out, nil
 	}
+	a.mu.Lock()
+	fresh := slices.Concat(a.flying, a.waiting) // before the files are read: what comes to them meanwhile is in one of the two
+	a.mu.Unlock()
 	files := []string{a.path}
 	for i := 1; i <= oldAudits; i++ {
 		files = append(files, a.old(i))
@@ -242,13 +247,13 @@ func (a *Audit) Deeds(since time.Time, most int) ([]Deed, error) {
 			break
 		}
 	}
-	a.mu.Lock()
-	for _, d := range a.waiting {
-		if !d.At.Before(since) {
+	written := out[max(0, len(out)-len(fresh)):] // of which some may be fresh
+	for _, d := range fresh {
+		both := func(o Deed) bool { return o.At.Equal(d.At) && o.What == d.What && o.Who == d.Who }
+		if !d.At.Before(since) && !slices.ContainsFunc(written, both) {
 			out = append(out, d)
 		}
 	}
-	a.mu.Unlock()
 	return out[max(0, len(out)-most):], nil
 }
 
