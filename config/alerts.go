@@ -128,25 +128,20 @@ const alertPrefix = "SHUNT_ALERT_"
 // AlertVariable returns the variable of the environment that holds a secret of
 // a route: SHUNT_ALERT_ONCALL_URL for the URL of oncall.
 func AlertVariable(route, key string) string {
-	return alertPrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(route+"_"+key))
+	return secretVariable(alertPrefix, route, key)
 }
 
 // An alertReader makes the routes of one file.
 type alertReader struct {
 	*reader
 	dir string
-	env map[string]string // variables of secrets that no route took yet
-	i   int               // index of the route in Config.Alerts
+	env variables // of secrets of routes
+	i   int       // index of the route in Config.Alerts
 }
 
 // alerts makes the routes.
 func (r *reader) alerts(list []rawAlert, env []string, dir string) []Alert {
-	w := &alertReader{reader: r, dir: dir, env: map[string]string{}}
-	for _, e := range env {
-		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, alertPrefix) {
-			w.env[name] = value
-		}
-	}
+	w := &alertReader{reader: r, dir: dir, env: variablesOf(env, alertPrefix)}
 	var out []Alert
 	seen := map[string]place{}
 	for i := range list {
@@ -174,11 +169,7 @@ func (r *reader) alerts(list []rawAlert, env []string, dir string) []Alert {
 		r.named(p, raw.Name, seen, a.Name, len(out))
 		out = append(out, a)
 	}
-	for name := range w.env {
-		if !strings.Contains(name, "_SERVICE_") && !strings.HasSuffix(name, "_PORT") && !strings.Contains(name, "_PORT_") {
-			r.problem(path{index: -1}, scalar{from: source(name)}, "no route has such a secret", "write "+alertPrefix+", the route's name and the secret's, as in SHUNT_ALERT_ONCALL_URL, or unset it")
-		}
-	}
+	r.untaken(w.env, "no route has such a secret", "write "+alertPrefix+", the route's name and the secret's, as in SHUNT_ALERT_ONCALL_URL, or unset it")
 	return out
 }
 
@@ -288,9 +279,7 @@ func notHTTP(text string) string {
 // be read from.
 func (w *alertReader) secretOf(p path, line int32, key string, s scalar, required bool, a *Alert) {
 	variable := AlertVariable(a.Name, key)
-	value, ok := w.env[variable]
-	delete(w.env, variable)
-	value = strings.TrimSpace(value)
+	value, ok := w.env.take(variable)
 	switch q := p.sub(key + "_file"); {
 	case ok && value == "":
 		w.problem(q, scalar{from: source(variable)}, "the variable holds no secret", "set or unset it")

@@ -76,7 +76,7 @@ const secretPrefix = "SHUNT_PROVIDER_"
 type providerReader struct {
 	*reader
 	dir      string
-	env      map[string]string // variables of secrets that nobody took yet
+	env      variables // of secrets of providers
 	zones    map[string]place
 	services map[string]place
 	modules  []string // of the build; nil: not known
@@ -85,12 +85,7 @@ type providerReader struct {
 
 // providers makes the providers.
 func (r *reader) providers(list []rawProvider, zones []Zone, o Overrides, dir string) []Provider {
-	w := &providerReader{reader: r, dir: dir, modules: o.Modules, env: map[string]string{}, zones: map[string]place{}, services: map[string]place{}}
-	for _, e := range o.Env {
-		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, secretPrefix) {
-			w.env[name] = value
-		}
-	}
+	w := &providerReader{reader: r, dir: dir, modules: o.Modules, env: variablesOf(o.Env, secretPrefix), zones: map[string]place{}, services: map[string]place{}}
 	if len(list) > 0 {
 		for _, z := range zones {
 			w.zones[z.Name] = place{}
@@ -111,22 +106,8 @@ func (r *reader) providers(list []rawProvider, zones []Zone, o Overrides, dir st
 		r.named(p, raw.Name, seen, v.Name, i)
 		out = append(out, v)
 	}
-	w.leftOver()
+	r.untaken(w.env, "no provider has such a secret", "write "+secretPrefix+", the provider's name and the secret's, as in SHUNT_PROVIDER_CF_TOKEN, or unset it")
 	return out
-}
-
-// leftOver reports variables that no provider takes.
-func (w *providerReader) leftOver() {
-	var names []string
-	for name := range w.env {
-		if !strings.Contains(name, "_SERVICE_") && !strings.HasSuffix(name, "_PORT") && !strings.Contains(name, "_PORT_") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		w.problem(path{index: -1}, scalar{from: source(name)}, "no provider has such a secret", "write "+secretPrefix+", the provider's name and the secret's, as in SHUNT_PROVIDER_CF_TOKEN, or unset it")
-	}
 }
 
 func (w *providerReader) provider(p path, raw *rawProvider) Provider {
@@ -247,16 +228,15 @@ func written(k ProviderKey) string {
 func (w *providerReader) secretOf(p path, k ProviderKey, provider string, s scalar, line int32, a Account) {
 	key := k.Name
 	variable := SecretVariable(provider, key)
-	value, ok := w.env[variable]
-	delete(w.env, variable)
+	value, ok := w.env.take(variable)
 	switch q := p.sub(key + "_file"); {
-	case ok && strings.TrimSpace(value) == "":
+	case ok && value == "":
 		w.problem(q, scalar{from: source(variable)}, "the variable holds no secret", "set or unset it")
-	case ok && !spells(k.Form, strings.TrimSpace(value)):
+	case ok && !spells(k.Form, value):
 		w.problem(q, scalar{from: source(variable)}, "the secret is not base64", notBase64)
 		fallthrough // it is there
 	case ok:
-		a.Secrets[key] = NewSecret(strings.TrimSpace(value))
+		a.Secrets[key] = NewSecret(value)
 	case s.set() && s.text == "" && k.Required:
 		w.problem(q, s, "the file has no name", "name the file that holds the secret, or set "+variable)
 	case s.set() && s.text != "":
@@ -271,7 +251,7 @@ func (w *providerReader) secretOf(p path, k ProviderKey, provider string, s scal
 // SecretVariable returns the variable of the environment that holds a secret
 // of a provider: SHUNT_PROVIDER_CF_TOKEN for the token of cf.
 func SecretVariable(provider, key string) string {
-	return secretPrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(provider+"_"+key))
+	return secretVariable(secretPrefix, provider, key)
 }
 
 // custom reads what the module of a user's own build is told: its settings and
@@ -314,10 +294,10 @@ func (w *providerReader) custom(p path, name string, raw *rawCustom) Account {
 		}
 	}
 	prefix := SecretVariable(name, "")
-	for variable, value := range w.env {
+	for variable, value := range w.env.left {
 		if key, ok := strings.CutPrefix(variable, prefix); ok && key != "" {
 			a.Secrets[strings.ToLower(key)] = NewSecret(strings.TrimSpace(value))
-			delete(w.env, variable)
+			delete(w.env.left, variable)
 		}
 	}
 	a.Values["module"] = raw.Module.text

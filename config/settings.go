@@ -188,7 +188,7 @@ func envName(key string) string {
 // begin with SHUNT_ are left alone: Kubernetes sets SHUNT_SERVICE_HOST and
 // SHUNT_PORT_53_UDP by itself beside a service that is called shunt.
 func (r *reader) unknownEnv(name string, names []string) {
-	if strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_") {
+	if ofKubernetes(name) {
 		return
 	}
 	near, ours := nearest(name, names), false

@@ -164,7 +164,7 @@ func TestTries(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	for next, want := range map[string]string{"/pools?x=1": "/pools?x=1", "": "/", "https://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/", "javascript:x": "/", "pools": "/", "/x\r\ny": "/"} {
-		if got := local(next); got != want {
+		if got := Local(next); got != want {
 			t.Errorf("%q leads to %q, want %q", next, got, want)
 		}
 	}

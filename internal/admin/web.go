@@ -254,7 +254,7 @@ func cookieName(secure bool) string {
 // logIn opens a session for who shows a token.
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request, secure bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
-	next := local(r.PostFormValue("next"))
+	next := Local(r.PostFormValue("next"))
 	if s.Tokens == nil {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
@@ -286,9 +286,9 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, secure bool) {
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-// local returns next where it is an address of ours, else the first page: who
+// Local returns next where it is an address of ours, else the first page: who
 // logs in here is sent nowhere else.
-func local(next string) string {
+func Local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n") {
 		return "/"

@@ -194,7 +194,7 @@ func TestCrossSite(t *testing.T) {
 // Who logs in is led on to a page of ours and nowhere else.
 func TestNext(t *testing.T) {
 	for next, want := range map[string]string{"": "/", "/pools/a?x=1": "/pools/a?x=1", "https://evil.example/": "/", "//evil.example/": "/", `/\evil.example`: "/", "pools": "/", "javascript:alert(1)": "/", "/%0a": "/%0a"} {
-		if got := local(next); got != want {
+		if got := admin.Local(next); got != want {
 			t.Errorf("%q leads to %q, want %q", next, got, want)
 		}
 	}

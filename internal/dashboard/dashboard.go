@@ -68,6 +68,7 @@ type Remote struct {
 type Dashboard struct {
 	deps    Deps
 	mux     *http.ServeMux
+	own     http.Handler // mux, for requests that no other site makes
 	pages   map[string]*template.Template
 	samples sampler
 	assets  map[string]asset
@@ -98,6 +99,7 @@ func New(d Deps) (*Dashboard, error) {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
 	b.routes()
+	b.own = http.NewCrossOriginProtection().Handler(b.mux)
 	return b, nil
 }
 
@@ -139,7 +141,7 @@ func (b *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	// A form of another site is refused, also where nobody needs to log in.
-	http.NewCrossOriginProtection().Handler(b.mux).ServeHTTP(w, r)
+	b.own.ServeHTTP(w, r)
 }
 
 // Run measures, once a second, what the pages show of rates and latencies,

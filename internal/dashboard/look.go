@@ -161,7 +161,7 @@ type login struct{ Action, Next, Wrong string }
 // logIn is the form that asks for a token.
 func (b *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	l := login{Action: "/login", Next: local(q.Get("next"))}
+	l := login{Action: "/login", Next: admin.Local(q.Get("next"))}
 	if b.viewer(r).Known {
 		http.Redirect(w, r, l.Next, http.StatusSeeOther)
 		return
@@ -170,14 +170,4 @@ func (b *Dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 		l.Wrong = "This token is not known here, or has ended."
 	}
 	b.show(w, r, "login", http.StatusOK, page{Title: "Log in", Body: l})
-}
-
-// local returns next where it is an address of ours, else the overview: who
-// logs in here is sent nowhere else.
-func local(next string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, "\\") {
-		return "/"
-	}
-	return next
 }
